@@ -12,7 +12,7 @@ from protocols.protocol import MODES
 
 
 class CopySource(Predictor):
-    """Return the source frame unchanged: the lower bound."""
+    """The unchanged source frame: the lower bound."""
 
     name = STILL
     motion_modes = MODES
@@ -26,7 +26,7 @@ class CopySource(Predictor):
 
 
 class CopyTarget(CopySource):
-    """Return the target itself, or the driving frame if there is no target: the upper bound."""
+    """The target itself, or the driving frame if there is no target: the upper bound."""
 
     name = PERFECT
 
@@ -42,6 +42,6 @@ class CopyTarget(CopySource):
 
 
 class CopyTemplate(CopySource):
-    """Return the template's own frames, ignoring the sound: the lower bound of models driven by sound."""
+    """The unchanged template frames, with other words: the lower bound of models driven by sound."""
 
     name = TEMPLATE

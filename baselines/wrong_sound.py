@@ -21,7 +21,7 @@ NO_FACE = "no face in the {} frame"
 
 
 class WrongSound(Predictor):
-    """Paste the mouth of the template's frame into the true frame: the score of a model that ignores the sound.
+    """The true frame with the mouth of the template's frame: the bound of models that ignore the sound.
 
     A similarity transform aligns the skin around the two mouths; the edge is blended.
     """

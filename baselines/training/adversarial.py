@@ -1,4 +1,4 @@
-"""Training against a discriminator: the losses as pure functions, and a discriminator that learns along.
+"""Adversarial training: the losses as pure functions, and a discriminator that is trained with the generator.
 
 LSGAN = Mao et al., ICCV 2017; the hinge form is that of Lim and Ye, "Geometric GAN", 2017, as SPADE takes it (Park et
 al., CVPR 2019); pix2pixHD = Wang et al., CVPR 2018. The functions return unweighted scalars.
@@ -35,37 +35,37 @@ from baselines.training.settings import BETAS, TrainSettings
 
 
 def least_squares_generator(generated: Tensor) -> Tensor:
-    """Mean (D(generated) - 1)^2 of verdicts of any shape (LSGAN Eq. 9 without its half, as FOMM's family has it)."""
+    """Return mean (D(generated) - 1)^2 of verdicts of any shape (LSGAN Eq. 9 without its 1/2, as in FOMM's family)."""
     return (generated - 1).square().mean()
 
 
 def least_squares_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Mean (D(real) - 1)^2 plus mean D(generated)^2 (LSGAN Eq. 9 without its half)."""
+    """Return mean (D(real) - 1)^2 plus mean D(generated)^2 (LSGAN Eq. 9 without its 1/2)."""
     return (real - 1).square().mean() + generated.square().mean()
 
 
 def hinge_generator(generated: Tensor) -> Tensor:
-    """-mean D(generated) (hinge form)."""
+    """Return -mean D(generated) (hinge form)."""
     return -generated.mean()
 
 
 def hinge_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Mean max(0, 1 - D(real)) plus mean max(0, 1 + D(generated)) (hinge form)."""
+    """Return mean max(0, 1 - D(real)) plus mean max(0, 1 + D(generated)) (hinge form)."""
     return F.relu(1 - real).mean() + F.relu(1 + generated).mean()
 
 
 def non_saturating_generator(generated: Tensor) -> Tensor:
-    """Mean log(1 + exp(-D(generated))) (Goodfellow et al., NeurIPS 2014, Sec. 3, with D before its sigmoid)."""
+    """Return mean log(1 + exp(-D(generated))) (Goodfellow et al., NeurIPS 2014, Sec. 3, with D before its sigmoid)."""
     return F.softplus(-generated).mean()
 
 
 def non_saturating_discriminator(real: Tensor, generated: Tensor) -> Tensor:
-    """Mean log(1 + exp(-D(real))) plus mean log(1 + exp(D(generated)))."""
+    """Return mean log(1 + exp(-D(real))) plus mean log(1 + exp(D(generated)))."""
     return F.softplus(-real).mean() + F.softplus(generated).mean()
 
 
 def feature_matching(real: Sequence[Judgment], generated: Sequence[Judgment]) -> Tensor:
-    """Sum over layers of the mean |D_i(real) - D_i(generated)| (pix2pixHD Eq. 4); nothing flows into the real side."""
+    """Return the sum over layers of mean |D_i(real) - D_i(generated)| (pix2pixHD Eq. 4); the real side is detached."""
     scales = [
         torch.stack([mean_absolute(a.detach(), b) for a, b in zip(one.features, other.features, strict=True)]).sum()
         for one, other in zip(real, generated, strict=True)
@@ -75,7 +75,7 @@ def feature_matching(real: Sequence[Judgment], generated: Sequence[Judgment]) ->
 
 @dataclass(frozen=True)
 class Form:
-    """Of one paper's adversarial training."""
+    """The form of one paper's adversarial training."""
 
     discriminators: Callable[[], Sequence[PatchDiscriminator]]
     generator: Callable[[Tensor], Tensor]
@@ -92,7 +92,7 @@ NON_SATURATING = Form(lambda: [residual_discriminator()], non_saturating_generat
 
 
 class Discriminator(nn.Module):
-    """A form's networks; called, the loss that they learn by."""
+    """A form's discriminators; `forward` returns their loss."""
 
     def __init__(self, form: Form):
         super().__init__()
@@ -100,15 +100,15 @@ class Discriminator(nn.Module):
         self.networks = MultiScale(form.discriminators())
 
     def forward(self, generated: Tensor, real: Tensor) -> Tensor:
-        """Unweighted loss of the discriminator on frames ``(N, 3, S, S)`` in [0, 1]; none reaches who made them."""
+        """Return the discriminator's unweighted loss on frames ``(N, 3, S, S)`` in [0, 1], detached from generators."""
         terms = []
-        # Both in one pass, in which spectral norm follows the weights by one step. No norm mixes the frames.
+        # Both in one pass, since each pass takes a step of spectral norm. No norm mixes frames.
         for judged in self.networks(torch.cat([real.detach(), generated.detach()])):
             terms.append(self.form.discriminator(*judged.verdict.split(len(real))))
         return torch.stack(terms).mean()
 
     def terms(self, generated: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """Unweighted losses of the generator, which leave the discriminator and its norms as they are."""
+        """Return the generator's unweighted losses, without effect on the discriminator and its norms."""
         with frozen(self.networks):
             with torch.no_grad():
                 wanted = self.networks(real)
@@ -125,7 +125,7 @@ class Adversary:
 
     def __init__(self, form: Form, rate: float, device: torch.device):
         self.module = Discriminator(form).to(device)
-        self.loss: nn.Module = self.module  # or what processes make of it
+        self.loss: nn.Module = self.module  # may be wrapped for several processes
         self.optimizer = torch.optim.Adam(self.module.parameters(), rate, BETAS)
 
     def state(self) -> dict[str, Any]:
@@ -137,9 +137,9 @@ class Adversary:
 
 
 def form(settings: TrainSettings) -> Form | None:
-    """How `settings.model` is trained against a discriminator; None where it is not.
+    """Return the form of adversarial training of `settings.model`; None without adversarial training.
 
-    A variant is trained as the model that it varies. Raises ModelError where it is asked for and there is no form.
+    A variant has its model's form. Raises ModelError if it is requested for a model without a form.
     """
     if settings.adversarial is False or (settings.adversarial is None and settings.recipe != "published"):
         return None
@@ -156,14 +156,14 @@ def form(settings: TrainSettings) -> Form | None:
 
 
 def adversary(settings: TrainSettings, device: torch.device) -> Adversary | None:
-    """With weights drawn from the global generator; None, and nothing drawn, without adversarial training."""
+    """Return the adversary, initialized from the global generator; None, and no draw, without adversarial training."""
     chosen = form(settings)
     return Adversary(chosen, settings.learning_rate, device) if chosen else None
 
 
 @contextmanager
 def frozen(networks: nn.Module) -> Iterator[None]:
-    """No gradient reaches the networks' parameters, and their norms keep what they know."""
+    """Block gradients to the networks' parameters, and changes of their norms' statistics."""
     networks.eval().requires_grad_(False)
     try:
         yield

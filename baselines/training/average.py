@@ -13,7 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class Average:
     """A moving average beside the parameters of `networks`.
 
-    decay: its final value; after n steps it is at most (1 + n) / (10 + n), so that the start is soon forgotten.
+    decay: the final value; after n steps it is at most (1 + n) / (10 + n), so that the first weights lose influence.
     """
 
     def __init__(self, networks: nn.Module, decay: float):
@@ -23,13 +23,13 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the parameters after `step` steps."""
+        """Update the average with the parameters after `step` steps."""
         rule = get_ema_multi_avg_fn(min(self.decay, (1 + step) / (10 + step)))
         rule(self.tensors, self.parameters, step)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """The networks have the averaged weights while the context lasts."""
+        """Give the networks the averaged weights in this context."""
         self._swap()
         try:
             yield

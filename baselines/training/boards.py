@@ -13,7 +13,7 @@ from baselines.predictor import ModelError
 
 
 class Board:
-    """Writes to ``<out>/tensorboard``; what a killed run had written after its last state is taken back."""
+    """Write to ``<out>/tensorboard``; removes what a killed run wrote after its last saved state."""
 
     def __init__(self, out: Path, step: int):
         try:
@@ -25,13 +25,13 @@ class Board:
         self.writer = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 
     def row(self, row: Mapping[str, Any], group: str = "training") -> None:
-        """The numbers of a row by its ``step``."""
+        """Write the numbers of a row at its ``step``."""
         for name, value in row.items():
             if name != "step":
                 self.writer.add_scalar(f"{group}/{name}", value, row["step"])
 
     def pictures(self, source: Tensor, driving: Tensor, made: Tensor, step: int) -> None:
-        """Rows of source, driving frame and result, each ``(N, 3, S, S)`` in [0, 1]."""
+        """Write rows of source, driving frame and result, each ``(N, 3, S, S)`` in [0, 1]."""
         rows = torch.cat([source, driving, made.clamp(0, 1)], dim=3)
         self.writer.add_image("source, driving, result", torch.cat(list(rows), dim=1).cpu(), step)
         self.writer.flush()

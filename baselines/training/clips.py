@@ -1,4 +1,4 @@
-"""Clips of a folder as frames: decoded once, then kept in memory or in a file that is read as needed."""
+"""Frames of a folder of clips: decoded once, then kept in memory or in a file that is read on demand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Frames:
-    """pixels: ``(N, 3, S, S)`` uint8. names, ranges: of each clip, its name and (first, end) of its frames.
+    """pixels: ``(N, 3, S, S)`` uint8. names, ranges: per clip, its name and (first, end) of its frames.
 
     sha256: over names and pixels, in order.
     """
@@ -39,11 +39,11 @@ class Frames:
 
 
 def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = None, side: int = 256) -> Frames:
-    """All clips of a folder with at least two frames: ``<clip>/<frame>.png`` or .jpg, or ``<clip>.mp4`` and its like.
+    """Read all clips with at least two frames: ``<clip>/<frame>.png`` or .jpg, or ``<clip>.mp4`` and similar.
 
-    Images must be square and of one size; videos are cut to their central square and resized to `side`.
-    cache: folder for the decoded frames; they are decoded again when a file's name, size or time has changed.
-    Raises ModelError where there is no such clip, or one that cannot be used.
+    Images must be square and of one size; videos are cropped to their central square and resized to `side`.
+    cache: folder for the decoded frames; they are decoded again if a file's name, size or time has changed.
+    Raises ModelError if there is no such clip, or one is unusable.
     """
     paths = _paths(root, clips)
     others = _others(root) if clips is None else []
@@ -59,29 +59,29 @@ def read(root: Path, clips: Sequence[str] | None = None, cache: Path | None = No
             return _decode(paths, root, side)
         cache.mkdir(parents=True, exist_ok=True)
         name = cache / f"frames-{_fingerprint(paths, side)[:16]}"
-        with FileLock(f"{name}.lock"):  # several processes of one training start together
+        with FileLock(f"{name}.lock"):  # since several processes of one training start together
             return _cached(name) or _store(name, _decode(paths, root, side))
     except DataError as error:
         raise ModelError(str(error), code=error.code) from None
 
 
 def identity(name: str) -> str:
-    """Who is seen in a clip: its name up to the first ``#``, as in VoxCeleb's names."""
+    """Return the identity of a clip: its name up to the first ``#``, as in VoxCeleb's names."""
     return name.partition("#")[0]
 
 
 def names(root: Path, clips: Sequence[str] | None = None, excluded: Collection[str] = ()) -> list[str]:
-    """The names of a folder's clips, or of those in `clips`, without the excluded ones; nothing is decoded."""
+    """Return the names of a folder's clips, or of `clips`, without the excluded ones; decodes nothing."""
     return [name for path in _paths(root, clips) if (name := _name(path)) not in excluded]
 
 
 def identities(root: Path, clips: Sequence[str] | None = None, excluded: Collection[str] = ()) -> int:
-    """How many identities the clips of `names` have by their names."""
+    """Return the number of identities in the clip names of `names`."""
     return len({identity(name) for name in names(root, clips, excluded)})
 
 
 def each_frame(root: Path, clips: Sequence[str] | None = None) -> Iterator[tuple[str, str, np.ndarray]]:
-    """(clip, frame, pixels) of all frames that `read` reads, decoded one after the other; names as in `frame_names`."""
+    """Yield (clip, frame, pixels) of all frames of `read`, decoded one by one; names as in `frame_names`."""
     try:
         for path in _paths(root, clips):
             for name, pixels in _video(path) if path.is_file() else _folder(path):
@@ -91,7 +91,7 @@ def each_frame(root: Path, clips: Sequence[str] | None = None) -> Iterator[tuple
 
 
 def frame_names(path: Path, count: int) -> tuple[str, list[str]]:
-    """A clip's name, and those of its `count` frames: of its files, without suffix, or a video's numbers from 0."""
+    """Return the names of a clip and of its `count` frames: file names without suffix, or a video's numbers from 0."""
     if path.is_file():
         return _name(path), [str(number) for number in range(count)]
     return _name(path), [file.stem for file in _images(path)][:count]
@@ -168,7 +168,7 @@ def _cached(name: Path) -> Frames | None:
         facts: dict[str, Any] = json.loads(name.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    pixels = np.load(name.with_suffix(".npy"), mmap_mode="c")  # copy on write: torch wants memory that it may write to
+    pixels = np.load(name.with_suffix(".npy"), mmap_mode="c")  # copy on write, since torch requires writable memory
     return Frames(pixels, facts["names"], [tuple(span) for span in facts["ranges"]], facts["sha256"])
 
 
@@ -176,7 +176,7 @@ def _store(name: Path, frames: Frames) -> Frames:
     with files.replacing(name.with_suffix(".npy")) as temporary, temporary.open("wb") as stream:
         np.save(stream, frames.pixels)
     facts = {"sha256": frames.sha256, "names": frames.names, "ranges": frames.ranges}
-    name.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")  # last: it says that the file is whole
+    name.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")  # last: marks the array as complete
     found = _cached(name)
     assert found is not None
     return found

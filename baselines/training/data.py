@@ -21,10 +21,11 @@ from baselines.training import clips, poses
 class Augmentation:
     """Random changes of a training pair; angles in degrees, shifts as shares of half the frame's side.
 
-    shared_*: one affine motion for source and driving, with probability `shared`: other poses of the head.
-    own_*: one more for the driving frame alone, with probability `own`: more motion than the short clips have.
-    The affine noise of FOMM's equivariance loss plays no part here. color: largest change of brightness, contrast and
-    saturation, as shares; hue: of the hue, in turns. FOMM's are 0.1 each; short trainings leave the hue as it is.
+    shared_*: one affine motion for source and driving frame, with probability `shared`, for other head poses.
+    own_*: one more for the driving frame only, with probability `own`, for more motion than in short clips.
+    These are independent of the affine noise of FOMM's equivariance loss. color: largest relative change of brightness,
+    contrast and saturation; hue: largest change of the hue, in turns. FOMM's are 0.1 each; short trainings keep the
+    hue.
     """
 
     shared: float = 0.6
@@ -43,9 +44,9 @@ class TrainingFrames:
     """All frames of a folder of clips (see `clips.read`), square and of one size, as uint8.
 
     sha256: hash over clip and frame names and the decoded pixels, in sorted order.
-    by_identity: every identity is drawn alike often, and then its clips (FOMM's id_sampling); a clip's identity is its
-    name up to the first ``#``. Else clips are drawn by the square root of their length.
-    side: that videos are brought to.
+    by_identity: draw an identity, all equally likely, then one of its clips (FOMM's id_sampling); a clip's identity is
+    its name up to the first ``#``. Else the probability of a clip is proportional to the square root of its length.
+    side: that videos are resized to.
     pose_file: table of true head poses (see `poses.read`); poses: of all frames, ``(M, 3)``, NaN if unknown.
     """
 
@@ -66,7 +67,7 @@ class TrainingFrames:
             people = [clips.identity(name) for name in found.names]
             clips_of = Counter(people)
             self.weights = torch.tensor([1 / clips_of[person] for person in people])
-        else:  # square root: a long clip counts more than a short one, but does not drown it
+        else:  # square root: a long clip counts more than a short one, but does not dominate
             self.weights = torch.tensor([math.sqrt(end - start) for start, end in self.ranges])
 
     def __len__(self) -> int:
@@ -75,9 +76,9 @@ class TrainingFrames:
     def batch(
         self, count: int, side: int, rng: torch.Generator, aug: Augmentation, device: torch.device | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; two frames of one clip a pair.
+        """Return (source, driving), each ``(count, 3, side, side)`` float32 in [0, 1]; a pair is two frames of a clip.
 
-        device: where they are made, from bytes that are sent there; rng, on the CPU, decides everything.
+        device: computes them from transferred bytes; all random numbers are from `rng`, on the CPU.
         """
         source, driving, *_ = self.pairs(count, side, rng, aug, device)
         return source, driving
@@ -85,9 +86,9 @@ class TrainingFrames:
     def pairs(
         self, count: int, side: int, rng: torch.Generator, aug: Augmentation, device: torch.device | None = None
     ) -> tuple[Tensor, ...]:
-        """As `batch`; with `poses`, thirdly yaw, pitch, roll ``(count, 3)`` of the driving frames as they are made.
+        """Return `batch`; with `poses` also yaw, pitch, roll ``(count, 3)`` of the augmented driving frames.
 
-        In degrees and in face-vid2vid's order of turning; NaN where a frame has none.
+        In degrees and in face-vid2vid's order of rotations; NaN for a frame without a pose.
         """
         drawn = torch.multinomial(self.weights, count, replacement=True, generator=rng)
         indices = []
@@ -108,9 +109,9 @@ class TrainingFrames:
 def augment(
     source: Tensor, driving: Tensor, rng: torch.Generator, aug: Augmentation
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Flip, color and affine changes of pairs ``(N, 3, S, S)`` in [0, 1]; the same colors for both frames.
+    """Flip pairs ``(N, 3, S, S)`` in [0, 1] and change colors and position; both frames get the same colors.
 
-    Returns the pairs, which of them were flipped ``(N,)``, and how the driving frames were then moved ``(N, 2, 3)``.
+    Return the pairs, which were flipped ``(N,)``, and the affine maps of the driving frames ``(N, 2, 3)``.
     """
     count = len(source)
 
@@ -137,20 +138,20 @@ def augment(
 
 
 def shift_hue(frames: Tensor, turns: Tensor) -> Tensor:
-    """Frames ``(N, 3, H, W)`` in [0, 1] with the hue of the HSV color space shifted by ``(N, 1, 1)`` turns."""
+    """Shift the hue (of HSV) of frames ``(N, 3, H, W)`` in [0, 1] by ``(N, 1, 1)`` turns."""
     red, green, blue = frames.unbind(1)
     value, least = frames.amax(1), frames.amin(1)
     chroma = value - least
-    scale = chroma.clamp_min(1e-8)  # of a gray pixel any hue will do
+    scale = chroma.clamp_min(1e-8)  # the hue of a gray pixel is arbitrary
     sixth = torch.where(value == green, (blue - red) / scale + 2, (red - green) / scale + 4)
     sixth = torch.where(value == red, (green - blue) / scale, sixth) + 6 * turns
-    # Of each channel the distance from its own hue, around the circle of six.
+    # Distance of each channel from its own hue, on the circle of six.
     distances = torch.stack([(sixth + start) % 6 for start in (5, 3, 1)], dim=1)
     return value[:, None] - chroma[:, None] * torch.minimum(distances, 4 - distances).clamp(0, 1)
 
 
 def _affine(noise: Tensor, active: Tensor, angle: float, scale: float, shift: float) -> Tensor:
-    """``(N, 4)`` uniform noise in [-1, 1] to ``(N, 2, 3)`` similarity transforms; identity where not active."""
+    """Convert uniform noise ``(N, 4)`` in [-1, 1] to similarity transforms ``(N, 2, 3)``; identity if not active."""
     noise = noise * active[:, None]
     turn = noise[:, 0] * math.radians(angle)
     size = torch.exp(noise[:, 1] * scale)
@@ -159,14 +160,14 @@ def _affine(noise: Tensor, active: Tensor, angle: float, scale: float, shift: fl
 
 
 def _compose(first: Tensor, second: Tensor) -> Tensor:
-    """The map z -> first(second(z))."""
+    """Return the map z -> first(second(z))."""
     linear = first[:, :, :2] @ second[:, :, :2]
     offset = first[:, :, :2] @ second[:, :, 2:] + first[:, :, 2:]
     return torch.cat([linear, offset], dim=2)
 
 
 def _apply(frames: Tensor, affine: Tensor) -> Tensor:
-    """Frames sampled at affine(z), mirrored at the border."""
+    """Sample frames at affine(z), mirrored at the border."""
     side = frames.shape[2]
     grid = coordinate_grid(side, side, frames).view(1, -1, 2)
     flow = (grid @ affine[:, :, :2].transpose(1, 2) + affine[:, None, :, 2]).view(-1, side, side, 2)

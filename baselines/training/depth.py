@@ -1,4 +1,4 @@
-"""DaGAN in training: FOMM's losses and keypoint distance, and a depth network that learns beside it."""
+"""DaGAN in training: FOMM's losses and keypoint distance, and a depth network that is trained with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from baselines.training.trainee import MOTION_SIDE
 DAGAN_CONFIG: dict[str, Any] = {
     "common_params": FOMM_CONFIG["common_params"],
     "kp_detector_params": FOMM_CONFIG["kp_detector_params"],
-    # The attention compares every position with every other: too much for features of half the frame's side.
+    # The attention compares all pairs of positions, which is too slow for features of half the frame's side.
     "generator_params": FOMM_CONFIG["generator_params"] | {"attention_side": 32},
     "command_line": {"generator": "DepthAwareGenerator"},
     "depth_params": {"width": 8, "widths": [8, 16, 16, 32, 32], "side": MOTION_SIDE},
@@ -30,10 +30,10 @@ NEAREST, FARTHEST = 0.1, 100.0
 
 
 class CameraMotion(nn.Module):
-    """Two frames ``(N, 3, S, S)`` to the camera's motion from the second to the first, and its focal length.
+    """Map two frames ``(N, 3, S, S)`` to the camera's motion from the second to the first, and its focal length.
 
-    rotation: ``(N, 3, 3)``; translation: ``(N, 3)``; focal: ``(N,)`` in half sides of the frame. Only training needs
-    it, to learn depth without labels (DaGAN Sec. 3.1).
+    rotation: ``(N, 3, 3)``; translation: ``(N, 3)``; focal: ``(N,)`` in half sides of the frame. Used only in training,
+    to learn depth without labels (DaGAN Sec. 3.1).
     """
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 64)):
@@ -51,9 +51,9 @@ class CameraMotion(nn.Module):
 
 
 def reproject(image: Tensor, disparity: Tensor, rotation: Tensor, translation: Tensor, focal: Tensor) -> Tensor:
-    """The frame ``(N, 3, H, W)`` seen from where the disparity ``(N, 1, H, W)`` in (0, 1) was measured.
+    """Warp a frame ``(N, 3, H, W)`` to the viewpoint of the disparity ``(N, 1, H, W)`` in (0, 1).
 
-    Every pixel goes out to its depth, through the camera's motion and back into `image` (DaGAN Sec. 3.1).
+    Each pixel is projected to its depth, moved by the camera's motion, and projected into `image` (DaGAN Sec. 3.1).
     """
     depth = 1 / (1 / FARTHEST + (1 / NEAREST - 1 / FARTHEST) * disparity[:, 0])
     grid = coordinate_grid(depth.shape[1], depth.shape[2], depth) / focal[:, None, None, None]
@@ -66,9 +66,9 @@ def reproject(image: Tensor, disparity: Tensor, rotation: Tensor, translation: T
 class DepthTrainee(FirstOrderTrainee):
     """DaGAN (Hong et al. 2022); see also `adversarial`.
 
-    The paper trains the depth network beforehand, on many hours of video, and freezes it. Here it learns at the same
-    time from the same pairs, by the same means: the driving frame is made from the source's pixels by depth and camera
-    motion. As in the paper no other loss reaches it.
+    The paper trains the depth network beforehand, on many hours of video, and freezes it. Here it is trained at the
+    same time on the same pairs, with the same method: depth and camera motion reconstruct the driving frame from the
+    source's pixels. As in the paper it has no other loss.
     """
 
     config = DAGAN_CONFIG
@@ -86,7 +86,7 @@ class DepthTrainee(FirstOrderTrainee):
     def build(self) -> DaGAN:
         reduced = "depth_params" in self.config
         if reduced and self.config["command_line"]["generator"] == "SPADEDepthAwareGenerator":
-            # The decoder doubles the sides twice, whatever the encoder halved.
+            # The decoder always doubles the sides twice.
             self.config = merged(self.config, {"generator_params": {"spade_width": 48, "num_down_blocks": 2}})
         return DaGAN(self.config)
 
@@ -95,7 +95,7 @@ class DepthTrainee(FirstOrderTrainee):
         return super().parts() | depth | {"camera_motion": CameraMotion()}
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """A FOMM's detector fits too: what it reads of the depth, the last channel, starts at zero."""
+        """Accept a FOMM's detector, too; the weights of the depth channel then start at zero."""
         own = self.networks.state_dict()
         return super().start_from({k: _widened(v, own[k].shape) if k in own else v for k, v in state.items()})
 
@@ -104,7 +104,7 @@ class DepthTrainee(FirstOrderTrainee):
         depth = self.network.depth(images)
         self.depths = list(depth.split([len(batch) for batch in frames]))
         keypoints = self.network.detect(images, depth.detach())
-        assert keypoints.jacobian is not None  # FOMM's detector finds them
+        assert keypoints.jacobian is not None  # FOMM's detector has them
         sizes = [len(batch) for batch in frames]
         return [Keypoints(*parts) for parts in zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))]
 
@@ -121,7 +121,7 @@ class DepthTrainee(FirstOrderTrainee):
         return parts | self.depth_terms(source, driving, self.depths[1])
 
     def depth_terms(self, source: Tensor, driving: Tensor, disparity: Tensor) -> dict[str, Tensor]:
-        """Losses of the depth network alone; disparity: ``(N, 1, S, S)`` of the driving frames."""
+        """Return the depth network's losses. disparity: ``(N, 1, S, S)`` of the driving frames."""
         small, target, disparity = (F.adaptive_avg_pool2d(x, MOTION_SIDE) for x in (source, driving, disparity))
         seen = reproject(small, disparity, *self.networks["camera_motion"](small, target))
         return self.weighted(
@@ -137,7 +137,7 @@ class DepthTrainee(FirstOrderTrainee):
 
 
 def _widened(value: Tensor, shape: torch.Size) -> Tensor:
-    """A convolution's kernel with a last input channel of zeros, where only that keeps it from having this shape."""
+    """Add an input channel of zeros to a convolution's kernel if it then has this shape; else return it unchanged."""
     if value.ndim == 4 and (len(value), value.shape[1] + 1, *value.shape[2:]) == tuple(shape):
         return torch.cat([value, value.new_zeros(len(value), 1, *value.shape[2:])], dim=1)
     return value

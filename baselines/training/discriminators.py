@@ -1,4 +1,4 @@
-"""Discriminators: of FOMM's family, which DaGAN takes; pix2pixHD's, of face-vid2vid; StyleGAN2's, of LIA."""
+"""Discriminators: of FOMM's family (DaGAN), of pix2pixHD (face-vid2vid), of StyleGAN2 (LIA)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SLOPE = 0.2
 
 
 class Judgment(NamedTuple):
-    """Of frames ``(N, 3, H, W)`` at one scale.
+    """Output for frames ``(N, 3, H, W)`` at one scale.
 
-    verdict: ``(N, 1, h, w)``, unbounded, one number a patch, larger for frames taken for real. features: what each
-    block made, ``(N, C, h, w)``, fine to coarse.
+    verdict: ``(N, 1, h, w)``, unbounded, one number per patch, larger for frames judged real. features: of each block,
+    ``(N, C, h, w)``, fine to coarse.
     """
 
     verdict: Tensor
@@ -27,7 +27,7 @@ class Judgment(NamedTuple):
 
 
 class PatchDiscriminator(nn.Module):
-    """Blocks one after the other, then a convolution to the verdict."""
+    """A sequence of blocks, then a convolution to the verdict."""
 
     def __init__(self, blocks: Sequence[nn.Module], head: nn.Module):
         super().__init__()
@@ -42,11 +42,11 @@ class PatchDiscriminator(nn.Module):
 
 
 def family_discriminator() -> PatchDiscriminator:
-    """The discriminator of FOMM's code family (Siarohin et al. 2019, after Monkey-Net, CVPR 2019); DaGAN has it too.
+    """Return the discriminator of FOMM's code (Siarohin et al. 2019, after Monkey-Net, CVPR 2019); DaGAN has it too.
 
     Four blocks of a 4x4 convolution without padding, instance norm (not in the first), leaky ReLU and 2x2 average
-    pooling (not in the last), 32 to 256 channels; spectral norm on every convolution. It sees the frame alone, in
-    [0, 1]: no maps of keypoints beside it, as Monkey-Net's had. The smallest side is 61; 256 give 26 x 26 patches.
+    pooling (not in the last), 32 to 256 channels; spectral norm on every convolution. Its input is the frame only, in
+    [0, 1], without Monkey-Net's keypoint maps. The smallest side is 61; a side of 256 gives 26 x 26 patches.
     """
     widths, blocks = (3, 32, 64, 128, 256), []
     for number, (before, after) in enumerate(zip(widths, widths[1:])):
@@ -59,7 +59,7 @@ def family_discriminator() -> PatchDiscriminator:
 
 
 def pix2pix_discriminator() -> PatchDiscriminator:
-    """The patch discriminator of pix2pixHD (Wang et al., CVPR 2018) with SPADE's norms (Park et al., CVPR 2019).
+    """Return the patch discriminator of pix2pixHD (Wang et al., CVPR 2018) with SPADE's norms (Park et al., CVPR 2019).
 
     4x4 convolutions of 64, 128, 256 and 512 channels, each halving the sides but the last, padded by 2; leaky ReLU;
     spectral and instance norm in all but the first and the verdict's. Frames in [0, 1].
@@ -73,7 +73,7 @@ def pix2pix_discriminator() -> PatchDiscriminator:
 
 
 class Enlarging(nn.Module):
-    """Frames in [0, 1] to [-1, 1], those of a smaller side enlarged to `side`, bilinearly."""
+    """Convert frames from [0, 1] to [-1, 1], and enlarge smaller ones to `side` bilinearly."""
 
     def __init__(self, side: int):
         super().__init__()
@@ -86,10 +86,10 @@ class Enlarging(nn.Module):
 
 
 def residual_discriminator() -> PatchDiscriminator:
-    """The discriminator of StyleGAN2 for frames of 256 pixels (Karras et al., CVPR 2020), one number a frame.
+    """Return the discriminator of StyleGAN2 for frames of 256 pixels (Karras et al., CVPR 2020), one number per frame.
 
-    Residual blocks from 64 to 512 channels, down to 4x4. Without the standard deviation over a batch before its last
-    layers: a frame's verdict is its own. Smaller frames are enlarged first.
+    Residual blocks from 64 to 512 channels, down to 4x4. Without StyleGAN2's standard deviation over the batch, so that
+    a frame's verdict does not depend on other frames. Smaller frames are enlarged first.
     """
     widths = (64, 128, 256, 512, 512, 512, 512)
     first = nn.Sequential(Enlarging(256), ScaledConv(3, widths[0], 1), Activation(widths[0]))
@@ -100,7 +100,7 @@ def residual_discriminator() -> PatchDiscriminator:
 
 
 class MultiScale(nn.Module):
-    """Discriminators with weights of their own, each for frames of half the side of the one before (pix2pixHD)."""
+    """Discriminators with separate weights, each for frames of half the previous side (pix2pixHD)."""
 
     def __init__(self, discriminators: Sequence[PatchDiscriminator]):
         super().__init__()

@@ -1,12 +1,12 @@
-"""The AVD network in training: animation via disentanglement of MRAA and TPSM, on top of networks that are trained.
+"""The AVD network in training: animation via disentanglement of MRAA and TPSM, after their other networks.
 
-Siarohin et al., CVPR 2021, Sec. 3.5, and Zhao and Zhang, CVPR 2022, who took it over with points for regions. Two
-frames of one video: the shape encoder sees the source's geometry, the pose encoder the driving frame's, stretched at
-random in width and height, and L1 compares the result with the driving geometry as it was. A stretched pose does not
-tell the shape any more, so that it has to come from the source.
+Siarohin et al., CVPR 2021, Sec. 3.5, and Zhao and Zhang, CVPR 2022, with points instead of regions. For two frames of
+one video, the shape encoder gets the source's geometry, and the pose encoder the driving frame's, randomly stretched in
+width and height. L1 compares the result with the original driving geometry. A stretched pose does not reveal the shape,
+so the network must take it from the source.
 
-Open in the papers, and decided here: factors are drawn from 0.75 to 1.25 for each axis by itself, about the frame's
-center; centers and axes, or points, weigh 1; frames keep the sides that their networks are for.
+Choices that the papers leave open: factors are from 0.75 to 1.25, independent per axis, relative to the frame's center;
+centers and axes, or points, have weight 1; frames have the sides of their networks.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ STRETCH = 0.25
 
 
 class DisentanglingTrainee(Trainee):
-    """The AVD network alone; everything else stays as it is in the checkpoint that `settings.init_from` names.
+    """Train only the AVD network; all other networks are those of the checkpoint `settings.init_from`.
 
-    Where that has an AVD network already, its training continues. Raises ModelError where the model has none, or the
-    checkpoint is none of it.
+    Continues the training of an AVD network in the checkpoint. Raises ModelError if the model has none, or if it is not
+    a checkpoint of the model.
     """
 
     fewest = 2  # for batch norm
@@ -55,13 +55,13 @@ class DisentanglingTrainee(Trainee):
         if not settings.init_from.is_file():
             raise ModelError(f"init_from {settings.init_from}: no such file", code="missing-file")
         about = card(name)
-        kind: Any = network_class(name)  # of a network that frames drive
-        # Plain: what is remembered of a frame on a CPU would outlive the step that changes it.
+        kind: Any = network_class(name)  # AVD models are driven by frames
+        # Plain, since cached results of frames would outlive changes of the weights.
         device, options = torch.device("cpu"), {"plain": "true"}
         found = checkpoints.load(settings.init_from, about)
         config = found.config or kind.infer_config(about, found)
         if "avd_network" not in found.states:
-            kind(about, found, device, options)  # says what is wrong with it
+            kind(about, found, device, options)  # raises the specific error
             config = config | {"avd_network_params": about.config["avd_network_params"]}
             fresh = AVDNetwork(_numbers(config), **config["avd_network_params"])
             found = replace(found, states=found.states | {"avd_network": fresh.state_dict()})
@@ -87,11 +87,11 @@ class DisentanglingTrainee(Trainee):
         return self
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """They were taken from it already, by a new run as by one that resumes."""
+        """Do nothing: the constructor has loaded the networks, in new and resumed runs."""
         return list(self.exported)
 
     def set_side(self, side: int) -> None:
-        """The networks are as they were exported, for frames of one side."""
+        """Do nothing: the exported networks have a fixed frame side."""
 
     @torch.no_grad()
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class DisentanglingTrainee(Trainee):
 
 
 def stretched(geometry: Any, factors: Tensor) -> Any:
-    """Regions or points ``(N, K, 2)`` whose x and y are multiplied by `factors` ``(N, 2)``."""
+    """Multiply x and y of regions or points ``(N, K, 2)`` by `factors` ``(N, 2)``."""
     if not isinstance(geometry, Regions):
         return geometry * factors[:, None]
     matrix = torch.diag_embed(factors)[:, None]
@@ -136,7 +136,7 @@ def stretched(geometry: Any, factors: Tensor) -> Any:
 
 
 def _numbers(config: Mapping[str, Any]) -> int:
-    """How many describe one frame: six a region, two a point."""
+    """Return the count of numbers that describe a frame: six per region, two per point."""
     if "num_regions" in config:
         return 6 * config["num_regions"]
     return 2 * POINTS_PER_TPS * config["common_params"]["num_tps"]

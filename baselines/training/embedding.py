@@ -23,15 +23,15 @@ X2FACE_CONFIG: dict[str, Any] = {
     "pose": False,
 }
 PHOTOMETRIC = 0.7  # share of the steps before other losses than the photometric one
-INITIAL_FLOW = 0.02  # of the flow that freshly drawn weights make
+INITIAL_FLOW = 0.02  # factor on the flow of the initial weights
 
 
 class EmbeddingTrainee(Trainee):
     """X2Face (Wiles et al. 2018, Sec. 3.2), with one source as in the released training.
 
-    As in the paper, the photometric loss comes first. The identity loss that it adds then, by features of a face
-    network, cannot be had here: the general VGG's stand in for it in short trainings, nothing in published ones. With
-    one source the confidence map (the embedding's third channel) has no part in the result and stays as it was drawn.
+    As in the paper, training starts with the photometric loss only. The paper then adds an identity loss from a face
+    network, which is not available here; short trainings use general VGG features instead, published ones nothing.
+    With one source the confidence map (the embedding's third channel) does not affect the result and is not trained.
     """
 
     config = X2FACE_CONFIG
@@ -55,7 +55,7 @@ class EmbeddingTrainee(Trainee):
                 vars(part)["forward"] = _reduced(part.netG)
 
     def set_side(self, side: int) -> None:
-        """Both networks look at frames of one side, whatever theirs is."""
+        """Do nothing: both networks resize frames to their own side."""
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         return self.network.generate(source, driving)
@@ -69,7 +69,7 @@ class EmbeddingTrainee(Trainee):
 
 @torch.no_grad()
 def _start_still(unet: UNet) -> None:
-    """Let the flow begin near zero: random flows lie outside of the frame, where sampling has no gradient."""
+    """Start with a flow near zero: random flows point outside the frame, where sampling has no gradient."""
     last = [module for module in unet.levels()[0].up if isinstance(module, nn.Conv2d)][-1]
     last.weight.mul_(INITIAL_FLOW)
 

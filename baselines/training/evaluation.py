@@ -1,4 +1,4 @@
-"""Evaluations during a training: what they gave, which was best, and when there is no more to hope for."""
+"""Evaluations during a training: results, the best checkpoint, and early stopping."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from protocols import files
 
 @dataclass(frozen=True)
 class Evaluation:
-    """values: metric to mean. score: what is watched, lower is better."""
+    """values: metric to mean. score: the criterion of early stopping; lower is better."""
 
     values: Mapping[str, float]
     score: float
 
 
-Evaluate = Callable[[Path], Evaluation]  # of a checkpoint
+Evaluate = Callable[[Path], Evaluation]  # evaluates a checkpoint
 
 
 @dataclass
 class Evaluations:
-    """rows: step, score and metrics of every evaluation so far. done: they have ended the training."""
+    """rows: step, score and metrics of every evaluation so far. done: whether they ended the training early."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
     done: bool = False
@@ -33,7 +33,7 @@ class Evaluations:
     def note(self, step: int, evaluation: Evaluation, checkpoint: Path) -> dict[str, float]:
         """Add an evaluation; the checkpoint is copied to ``<model>.best.safetensors`` if it is the best so far."""
         row = {"step": step, "score": evaluation.score, **evaluation.values}
-        # What a killed run had evaluated after its last state is evaluated again.
+        # Drop evaluations that a killed run made after its last saved state; they are made again.
         self.rows = [*(before for before in self.rows if before["step"] < step), row]
         if row["score"] <= min(before["score"] for before in self.rows):
             best = checkpoint.with_name(checkpoint.name.replace(".latest.", ".best."))
@@ -42,7 +42,7 @@ class Evaluations:
         return row
 
     def exhausted(self, patience: int) -> bool:
-        """Whether the last `patience` evaluations were none of them better than all before; never for 0."""
+        """Return whether none of the last `patience` evaluations was better than all before; never for 0."""
         if self.done or not patience or len(self.rows) <= patience:
             return self.done
         scores = [row["score"] for row in self.rows]

@@ -1,4 +1,4 @@
-"""Clips of pair lists that a training leaves out, so that test videos stay unseen."""
+"""Exclude the clips of pair lists from a training, so that test videos stay unseen."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Names of the training clips in `root` that a pair list names in any role, sorted.
+    """Return the names, sorted, of the training clips in `root` that a pair list names in any role.
 
-    lists: files, frozen or in the published form, or ``frozen:NAME``; a list that is a rule (`protocols.RULES`) is
-    carried out on the data set whose split `root` is. chosen: names of the clips that are trained on, all if None.
-    Clips are compared by the last part of their names, without a video's suffix: ``train/<clip>`` of a list is the
-    folder ``<clip>`` or the file ``<clip>.mp4``. Raises ModelError where a list cannot be read, or names no such clip.
+    lists: files, frozen or in the published form, or ``frozen:NAME``; a rule (`protocols.RULES`) is applied to the data
+    set that `root` is a split of. chosen: names of the clips to train on; None: all.
+    Clips are compared by the last part of their names, without a video's suffix: ``train/<clip>`` in a list is the
+    folder ``<clip>`` or the file ``<clip>.mp4``. Raises ModelError if a list cannot be read, or names no such clip.
     """
     names = clips.names(root, chosen)
     left_out: set[str] = set()
@@ -44,8 +44,8 @@ def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = No
                 code="wrong-pairs",
             )
         missing = len(listed - {bare(name) for name in found})
-        rest = f"; {missing} of the list's {len(listed)} clips are not there" if missing else ""
-        log.info("exclude_pairs %s: %d of %d training clips are left out%s", given, len(found), len(names), rest)
+        rest = f"; {missing} of the list's {len(listed)} clips are not in the folder" if missing else ""
+        log.info("exclude_pairs %s: %d of %d training clips excluded%s", given, len(found), len(names), rest)
         left_out |= found
     if left_out and left_out == set(names):
         raise ModelError(f"exclude_pairs: no training clip is left in {root}", code="too-few-clips")
@@ -53,7 +53,7 @@ def excluded(lists: Sequence[str], root: Path, chosen: Sequence[str] | None = No
 
 
 def bare(clip: str) -> str:
-    """The last part of a clip's name, without a video's suffix."""
+    """Return the last part of a clip's name, without a video's suffix."""
     name = clip.rpartition("/")[2]
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in VIDEOS else name

@@ -1,4 +1,4 @@
-"""What a training leaves on the disk."""
+"""Files of trainings: their tensors and hashes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from baselines.unpickling import read_safely
 
 
 def networks_of(path: Path) -> dict[str, Tensor]:
-    """Tensors by ``<network>.<key>`` of a checkpoint, or of the ``state.pt`` of a run, finished or not."""
+    """Return tensors by ``<network>.<key>`` of a checkpoint, or of a run's ``state.pt``."""
     if path.name == STATE_FILE:
         return read_safely(path).get("networks", {})
     states = checkpoints.load(path).states
@@ -22,7 +22,7 @@ def networks_of(path: Path) -> dict[str, Tensor]:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file, as lower-case hex digits. Raises ModelError where it cannot be read."""
+    """Return a file's SHA-256 in hex digits. Raises ModelError if it cannot be read."""
     try:
         with open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -21,8 +21,8 @@ from baselines.training.trainee import Trainee
 from baselines.training.transform import ThinPlateTransform
 
 HOURGLASS = {"block_expansion": 16, "max_features": 96, "num_blocks": 5, "scale_factor": 0.25}
-# One halving instead of two: without skip connections, every detail of a face must pass the warped feature, and a
-# short training gets it through 128x128x48 far sooner than through 64x64x96.
+# One halving instead of two: without skip connections, all details of a face must be in the warped feature, and a short
+# training learns that much faster at 128x128x48 than at 64x64x96.
 FOMM_CONFIG: dict[str, Any] = {
     "common_params": {"num_kp": 10, "num_channels": 3, "estimate_jacobian": True},
     "kp_detector_params": {"temperature": 0.1, **HOURGLASS},
@@ -53,7 +53,7 @@ class FirstOrderTrainee(Trainee):
         self.detector = getattr(self.network, self.detector_name)
         self.motion = getattr(self.network.generator, self.motion_name)
         if self.bf16:
-            # The generator runs under autocast as a whole; its motion part is exempt but for the convolutions.
+            # The whole generator runs under autocast; of its motion part only the convolutions do.
             self.motion.forward = in_float32(self.motion.forward, torch.device(settings.device).type)
             for module in self.motion_convolutions():
                 module.forward = in_bf16(module.forward)
@@ -62,7 +62,7 @@ class FirstOrderTrainee(Trainee):
         return FOMM(self.config)
 
     def parts(self) -> dict[str, nn.Module]:
-        """The networks that are trained, by the names of the checkpoint's top level."""
+        """Return the trained networks by their top-level names in the checkpoint."""
         return {self.detector_name: getattr(self.network, self.detector_name), "generator": self.network.generator}
 
     def motion_convolutions(self) -> Iterator[nn.Module]:
@@ -84,11 +84,11 @@ class FirstOrderTrainee(Trainee):
         return prediction.float()
 
     def beside(self, source: Tensor, driving: Tensor) -> tuple[Any, ...]:
-        """What the generator takes of a pair of frames beside their keypoints."""
+        """Return the generator's inputs for a pair of frames besides their keypoints."""
         return ()
 
     def detect(self, *frames: Tensor) -> list[Any]:
-        """Keypoints of each of several batches of frames, detected together."""
+        """Return keypoints of several batches of frames, detected together."""
         keypoints = self.network.detect(torch.cat(frames))
         sizes = [len(batch) for batch in frames]
         parts = zip(keypoints.value.split(sizes), keypoints.jacobian.split(sizes))
@@ -106,13 +106,13 @@ class FirstOrderTrainee(Trainee):
         at = {"source": at_source, "driving": at_driving}
         generated = self.generate(source, at_source, at_driving, *self.beside(source, driving))
         parts = self.compare(generated, driving, rng)
-        # After the generator: the order in which gradients are added up decides their last bits.
+        # After the generator, because the order of adding gradients affects their last bits.
         terms = [self.equivariance(at[name], *more) for name, *more in zip(self.deforms, at_copies, transforms)]
         equivariance = {name: reduce(add, (of_one[name] for of_one in terms)) for name in terms[0]}
         return parts | self.weighted(equivariance) | self.keypoint_terms(at_source, at_driving)
 
     def equivariance(self, at: Any, copy: Any, transform: ThinPlateTransform) -> dict[str, Tensor]:
-        """Unweighted terms of frames' keypoints and those of the deformed copies of the first few."""
+        """Return unweighted terms for frames' keypoints and those of deformed copies of the first frames."""
         value, jacobian = at.value[: len(copy.value)], at.jacobian[: len(copy.value)]
         slope = transform.jacobians(copy.value)
         return {

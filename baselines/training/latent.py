@@ -1,4 +1,4 @@
-"""LIA in training: reconstruction of the driving frame by magnitudes along directions that are learned with it."""
+"""LIA in training: reconstruction of the driving frame from magnitudes along learned directions."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ LIA_CONFIG: dict[str, Any] = {
     "channel_multiplier": 0.125,  # 8 channels at 256 x 256
     "max_channels": 64,
 }
-INITIAL_FLOW = 0.02  # of the flow that freshly drawn weights make, in short trainings
+INITIAL_FLOW = 0.02  # factor on the flow of the initial weights in short trainings
 
 
 class LatentTrainee(Trainee):
     """LIA (Wang et al., ICLR 2022, Sec. 3.3): L1, perceptual and adversarial losses of the driven frame, no others.
 
-    The encoder takes frames of one side, to which those of smaller stages are enlarged; the decoder then ends at the
-    level of the stage, whose colors are a frame already. Short trainings begin with nearly no flow: drawn weights
-    scatter the source's features over the frame, from where little gradient comes.
+    The encoder's frames have one side, so frames of smaller stages are enlarged for it. The decoder ends at the level
+    of the stage, since every level gives a frame. Short trainings start with nearly no flow, because the flow of random
+    weights scatters the source's features over the frame and gives little gradient.
     """
 
     config = LIA_CONFIG
@@ -55,11 +55,11 @@ class LatentTrainee(Trainee):
                     assert isinstance(head, FlowHead)
                     head.conv.weight.mul_(INITIAL_FLOW)
         if self.bf16:
-            for module in (decoder.to_flows, *decoder.to_rgbs):  # coordinates, and what the frame is summed up from
+            for module in (decoder.to_flows, *decoder.to_rgbs):  # coordinates, and the sum of colors
                 vars(module)["forward"] = _exempt(module.forward)
 
     def set_side(self, side: int) -> None:
-        """The decoder ends where the frames that it is to make do."""
+        """End the decoder at the level with frames of this side."""
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         side, size = source.shape[2], self.frame_size
@@ -69,7 +69,7 @@ class LatentTrainee(Trainee):
         generator = self.network.gen
         with self.reduced_precision(source.device):
             code, features = generator.enc.net_app(2 * images - 1)
-        magnitudes = generator.enc.fc(code[len(source) :].float())  # the driving frames'
+        magnitudes = generator.enc.fc(code[len(source) :].float())  # of the driving frames
         moved = code[: len(source)].float() + generator.dec.direction(magnitudes)
         taken = tuple(feature[: len(source)] for feature in features if feature.shape[2] <= side)
         with self.reduced_precision(source.device):
@@ -79,13 +79,13 @@ class LatentTrainee(Trainee):
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
         predicted = self.reconstruct(source, driving)
         parts = self.compare(predicted, driving, rng)
-        if self.published:  # of frames in [-1, 1]
+        if self.published:  # published losses are of frames in [-1, 1]
             parts |= self.weighted({"l1": 2 * mean_absolute(predicted, driving)})
         return parts
 
 
 def _exempt(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """A module's `forward` in float32, whatever comes in, on any device."""
+    """Return a module's `forward`, computed in float32 for any input, on any device."""
 
     def run(*given: Any) -> Any:
         kind = next(one.device.type for one in given if isinstance(one, Tensor))

@@ -1,4 +1,4 @@
-"""The training loop: how long a training continues, and when it is saved, evaluated and drawn."""
+"""The training loop: when a training ends, and when it is saved and evaluated."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ log = logging.getLogger(__name__)
 def train(settings: TrainSettings, evaluate: Evaluate | None = None) -> Path:
     """Train one model and return its checkpoint, ``<out>/<model>.safetensors``.
 
-    Where ``<out>/state.pt`` exists, resumes from there; the result is the one of an uninterrupted run with the same
-    number of threads. Every step draws from a generator seeded by (seed, step), so no generator state is kept.
-    evaluate: asked every ``settings.evaluate_every`` steps; changes nothing but when the training ends.
-    Raises ModelError for unusable settings, data or weights, where the losses stay non-finite, and where not even one
-    pair fits into memory; KeyboardInterrupt on Ctrl-C in a command, once the step under way is finished and saved.
+    Resumes from ``<out>/state.pt`` if it exists; the result equals that of an uninterrupted run with the same number of
+    threads. Every step has a generator seeded by (seed, step), so no generator state is stored.
+    evaluate: called every ``settings.evaluate_every`` steps; affects only when the training ends.
+    Raises ModelError for unusable settings, data or weights, if losses stay non-finite, and if not even one pair fits
+    into memory; KeyboardInterrupt on Ctrl-C in a command, after the current step is saved.
     """
     whole = settings.size == "published" or settings.part == "avd"
     if whole and any(side != settings.frame_size for side, _, _ in settings.plan):
         what = "the AVD network" if settings.part == "avd" else "a network of the published size"
         side = settings.frame_size
-        raise ModelError(f"{what} is trained only at its own side: stages must be of {side}", code="bad-value")
+        raise ModelError(f"{what} is trained only at its own side: all stages must have side {side}", code="bad-value")
     chosen, by_identity = settings.clips, settings.recipe == "published"
     if settings.excluded:
         chosen = tuple(clips.names(settings.data, chosen, set(settings.excluded)))

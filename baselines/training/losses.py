@@ -17,15 +17,15 @@ from baselines.blocks.grid import resize
 
 
 def mean_absolute(a: Tensor, b: Tensor) -> Tensor:
-    """Mean |a - b| over every element."""
+    """Return mean |a - b| over all elements."""
     return (a - b).abs().mean()
 
 
 def perceptual(predicted: Sequence[Tensor], target: Sequence[Tensor], relative: bool = True) -> Tensor:
-    """Sum over layers of the mean |f(prediction) - f(target)| (FOMM Eq. 9, MCNet Eq. 7).
+    """Return the sum over layers of mean |f(prediction) - f(target)| (FOMM Eq. 9, MCNet Eq. 7).
 
-    relative: each layer is divided by the mean magnitude of the target's feature. The papers' VGG-19 has layers of like
-    magnitude; in the package's VGG-16 relu5_3 is hundreds of times larger than relu1_2 and would count alone.
+    relative: divide each layer by the mean magnitude of the target's feature. The layers of the papers' VGG-19 have
+    similar magnitudes; in the package's VGG-16 relu5_3 is hundreds of times larger than relu1_2 and would dominate.
     """
     if not relative:
         return torch.stack([mean_absolute(a, b.detach()) for a, b in zip(predicted, target)]).sum()
@@ -34,25 +34,25 @@ def perceptual(predicted: Sequence[Tensor], target: Sequence[Tensor], relative: 
 
 
 def equivariance_points(points: Tensor, transformed_back: Tensor) -> Tensor:
-    """Points of a frame against those of its deformed copy mapped back (FOMM Eq. 11, MCNet Eq. 8, TPSM Sec. 3.5)."""
+    """Return mean L1 of a frame's points and its copy's, mapped back (FOMM Eq. 11, MCNet Eq. 8, TPSM Sec. 3.5)."""
     return mean_absolute(points, transformed_back)
 
 
 def equivariance_sum(points: Tensor, transformed_back: Tensor) -> Tensor:
-    """As `equivariance_points`, summed over keypoints and coordinates, mean over the batch (MCNet Eq. 8 as printed)."""
+    """Return that L1 as a sum over points and coordinates, mean over the batch (MCNet Eq. 8 as printed)."""
     return (points - transformed_back).abs().sum((1, 2)).mean()
 
 
 def equivariance_jacobians(jacobians: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
-    """|1 - J^-1 T' J_T| (FOMM Eq. 12): `transform` is T' at the deformed frame's points, `transformed` its J_T."""
+    """Return |1 - J^-1 T' J_T| (FOMM Eq. 12): transform: T' at the deformed frame's points; transformed: J_T."""
     product = torch.linalg.inv(jacobians) @ (transform @ transformed)
     return mean_absolute(torch.eye(2, dtype=product.dtype, device=product.device).expand_as(product), product)
 
 
 def equivariance_affine(affine: Tensor, transform: Tensor, transformed: Tensor) -> Tensor:
-    """|1 - s A^-1 T' A_T| of regions, s the sign of the product's first entry (MRAA, after FOMM Eq. 12).
+    """Return |1 - s A^-1 T' A_T| of regions, s the sign of the product's first entry (MRAA, after FOMM Eq. 12).
 
-    A region's axes come from a PCA, which leaves their direction open; without s a half turn would be punished.
+    A region's axes come from a PCA, so their sign is arbitrary; without s a half turn would be penalized.
     """
     product = torch.linalg.inv(affine) @ (transform @ transformed)
     product = product * product[..., :1, :1].sign()
@@ -60,22 +60,22 @@ def equivariance_affine(affine: Tensor, transform: Tensor, transformed: Tensor) 
 
 
 def keypoint_distance(points: Tensor, threshold: float = 0.2) -> Tensor:
-    """Share of ordered pairs closer than `threshold`, times 2 (MCNet and DaGAN as released).
+    """Return the share of ordered pairs closer than `threshold`, times 2 (MCNet and DaGAN as released).
 
-    The sign has no gradient, so this term cannot move a keypoint. It is kept because the published loss has it
-    and because its value tells when keypoints crowd together.
+    The sign has no gradient, so this term cannot move a keypoint. It is included because the published loss has it, and
+    because its value shows when keypoints crowd together.
     """
     count = points.shape[1]
     gap = (points[:, :, None] - points[:, None]).square().sum(-1)
-    # Lifting the diagonal by the threshold makes a point's distance to itself count as far enough.
+    # Adding the threshold on the diagonal makes a point's distance to itself count as far enough.
     lifted = torch.sqrt(gap + 1e-8) + threshold * torch.eye(count, dtype=points.dtype, device=points.device)
     return (1 - torch.sign(lifted - threshold)).mean()
 
 
 def keypoint_crowding(points: Tensor, threshold: float = 0.2) -> Tensor:
-    """Sum over pairs i != j of 1 - sign(|x_i - x_j|_1 - threshold), mean over the batch (MCNet Eq. 9 as printed).
+    """Return the sum over i != j of 1 - sign(|x_i - x_j|_1 - threshold), mean over the batch (MCNet Eq. 9 as printed).
 
-    So twice the number of ordered pairs that are closer; its gradient is zero, as that of `keypoint_distance`.
+    That is twice the number of closer ordered pairs; its gradient is zero, as in `keypoint_distance`.
     """
     gap = (points[:, :, None] - points[:, None]).abs().sum(-1)
     others = 1 - torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
@@ -83,9 +83,9 @@ def keypoint_crowding(points: Tensor, threshold: float = 0.2) -> Tensor:
 
 
 def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:
-    """Smooth substitute for `keypoint_distance`: mean over pairs of relu(threshold - distance), which has a gradient.
+    """Return the mean over pairs of relu(threshold - distance): a substitute for `keypoint_distance` with a gradient.
 
-    Not in the papers, whose long training spreads the points by itself.
+    Not in the papers, where long training spreads the points.
     """
     count = points.shape[1]
     gap = (points[:, :, None] - points[:, None]).square().sum(-1)
@@ -94,9 +94,9 @@ def keypoint_spread(points: Tensor, threshold: float = 0.2) -> Tensor:
 
 
 def keypoint_hinge(points: Tensor, threshold: float = 0.1) -> Tensor:
-    """Sum over pairs i != j of max(0, threshold - |x_i - x_j|_1), mean over the batch (OSTNet Eq. 9).
+    """Return the sum over i != j of max(0, threshold - |x_i - x_j|_1), mean over the batch (OSTNet Eq. 9).
 
-    The equation is printed with the opposite sign, which would draw the points together; its text says that the loss
+    The printed equation has the opposite sign, which would pull the points together; its text says that the loss
     prevents them "from clustering".
     """
     gap = (points[:, :, None] - points[:, None]).abs().sum(-1)
@@ -105,10 +105,10 @@ def keypoint_hinge(points: Tensor, threshold: float = 0.1) -> Tensor:
 
 
 def keypoint_prior(points: Tensor, threshold: float = 0.1, depth: float = 0.33) -> Tensor:
-    """Keypoint prior of face-vid2vid (Wang et al. 2021, Sec. 3.3 and supplement), for points ``(N, K, 3)``.
+    """Return the keypoint prior of face-vid2vid (Wang et al. 2021, Sec. 3.3 and supplement) for points ``(N, K, 3)``.
 
-    Sum over pairs i != j of max(0, threshold - |x_i - x_j|^2), mean over the batch: the points spread; and
-    |mean of z - depth|: the volume's middle depth stays where the network can see on both sides of it.
+    The sum over i != j of max(0, threshold - |x_i - x_j|^2), mean over the batch, which spreads the points; plus
+    |mean of z - depth|, which keeps the points near the middle of the volume's depth.
     """
     gap = (points[:, :, None] - points[:, None]).square().sum(-1)
     gap = gap + 2 * threshold * torch.eye(points.shape[1], dtype=points.dtype, device=points.device)
@@ -117,14 +117,14 @@ def keypoint_prior(points: Tensor, threshold: float = 0.1, depth: float = 0.33) 
 
 
 def deformation_prior(expression: Tensor) -> Tensor:
-    """Mean |delta| of the keypoint offsets ``(N, K, 3)``: what a rotation explains, it is to explain (face-vid2vid)."""
+    """Return mean |delta| of keypoint offsets ``(N, K, 3)``, so that rotation explains what it can (face-vid2vid)."""
     return expression.abs().mean()
 
 
 def head_pose(predicted: Tensor, true: Tensor) -> Tensor:
-    """|R - R_true|_1 over yaw, pitch and roll ``(N, 3)`` in degrees, mean over frames (face-vid2vid Sec. 3.3, L_H).
+    """Return |R - R_true|_1 of yaw, pitch, roll ``(N, 3)`` in degrees, mean over frames (face-vid2vid Sec. 3.3, L_H).
 
-    Frames whose true pose is not known (NaN) count for nothing; 0 where none is.
+    Frames without a true pose (NaN) are ignored; 0 if all are.
     """
     known = true.isfinite().all(1)
     gap = (predicted - torch.where(known[:, None], true, predicted.detach())).abs().sum(1)
@@ -132,10 +132,10 @@ def head_pose(predicted: Tensor, true: Tensor) -> Tensor:
 
 
 def photometric(predicted: Tensor, target: Tensor, share: float = 0.8) -> Tensor:
-    """Mean share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1], over all.
+    """Return the mean of share (1 - SSIM) / 2 + (1 - share) |a - b| of images ``(N, C, H, W)`` in [0, 1].
 
-    Of a frame and what another one's pixels make of it by depth and camera motion (DaGAN Sec. 3.1; Monodepth2 =
-    Godard et al., ICCV 2019, Eq. 2, whose share is 0.85). SSIM is that of 3x3 windows.
+    For a frame and its reconstruction from another frame by depth and camera motion (DaGAN Sec. 3.1; Monodepth2 =
+    Godard et al., ICCV 2019, Eq. 2, with share 0.85). SSIM uses 3x3 windows.
     """
 
     def local(x: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ def photometric(predicted: Tensor, target: Tensor, share: float = 0.8) -> Tensor
 
 
 def smoothness(disparity: Tensor, image: Tensor) -> Tensor:
-    """Mean gradient of the disparity ``(N, 1, H, W)`` over its mean, less at edges of the image (Monodepth2 Eq. 3)."""
+    """Return the mean gradient of disparity ``(N, 1, H, W)`` over its mean, less at image edges (Monodepth2 Eq. 3)."""
     relative = disparity / disparity.mean((2, 3), keepdim=True).clamp_min(1e-6)
     terms = []
     for axis in (2, 3):
@@ -160,7 +160,7 @@ def smoothness(disparity: Tensor, image: Tensor) -> Tensor:
 
 
 def memory_consistency(projected: Tensor, value: Tensor) -> Tensor:
-    """Mean |de(F_proj) - F_V| of one level (MCNet Eq. 5).
+    """Return mean |de(F_proj) - F_V| of one level (MCNet Eq. 5).
 
     projected: ``(N, C, L, L)`` features, detached here; value: ``(N, C, M, M)`` read from the conditioned memory.
     Features are resized to the memory's M bilinearly with aligned corners.
@@ -169,11 +169,11 @@ def memory_consistency(projected: Tensor, value: Tensor) -> Tensor:
 
 
 def warped_features(encoded: Sequence[Tensor], warped: Sequence[Tensor]) -> Tensor:
-    """Sum over levels of the mean |E(driving) - warped E(source)| (TPSM Eq. 12), both under the occlusion maps."""
+    """Return the sum over levels of mean |E(driving) - warped E(source)| (TPSM Eq. 12), both masked by occlusion."""
     return torch.stack([mean_absolute(a, b) for a, b in zip(encoded, warped, strict=True)]).sum()
 
 
 def background_cycle(forward: Tensor, backward: Tensor) -> Tensor:
-    """Mean |1 - A_sd A_ds| of the predicted background motions ``(N, 3, 3)`` (TPSM Sec. 3.5)."""
+    """Return mean |1 - A_sd A_ds| of the predicted background motions ``(N, 3, 3)`` (TPSM Sec. 3.5)."""
     product = forward @ backward
     return mean_absolute(torch.eye(3, dtype=product.dtype, device=product.device).expand_as(product), product)

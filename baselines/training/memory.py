@@ -35,7 +35,7 @@ MCNET_CONFIG: dict[str, Any] = {
 class MemoryTrainee(FirstOrderTrainee):
     """MCNet (Hong and Xu 2023, Eq. 6).
 
-    Detector and dense motion are FOMM's, so they may start from a trained FOMM of the same widths.
+    Detector and dense motion are FOMM's, so they can start from a trained FOMM with the same widths.
     """
 
     config = MCNET_CONFIG
@@ -45,13 +45,13 @@ class MemoryTrainee(FirstOrderTrainee):
         return MCNet(self.config, self.frame_size)
 
     def set_side(self, side: int) -> None:
-        """Also renames what the memory unit keeps for each level: its names are the sides of the features."""
+        """Change the side; also rename the memory unit's modules of each level, which are named by their sides."""
         super().set_side(side)
         rename_levels(self.network.generator.mbUnit, self.side, side)
         self.side = side
 
     def generate(self, image: Tensor, source: Keypoints, driving: Keypoints) -> Tensor:
-        # Training noise comes from the global generator, which the loop seeds at every step.
+        # Training noise is from the global generator, which the loop seeds at every step.
         seeds = torch.randint(2**31, (len(image),)).tolist()
         with self.reduced_precision(image.device):
             made = self.network.generate(
@@ -65,7 +65,7 @@ class MemoryTrainee(FirstOrderTrainee):
         return parts | self.weighted(consistency(self.compensations))
 
     def equivariance(self, at: Keypoints, copy: Keypoints, transform: ThinPlateTransform) -> dict[str, Tensor]:
-        """As FOMM's; with the recipe ``published`` Eq. 8, which sums what FOMM's code takes the mean of."""
+        """Return FOMM's terms; with the recipe ``published`` Eq. 8, a sum instead of the mean in FOMM's code."""
         terms = super().equivariance(at, copy, transform)
         if self.published:
             value = losses.equivariance_sum(at.value[: len(copy.value)], transform.points(copy.value))
@@ -73,14 +73,14 @@ class MemoryTrainee(FirstOrderTrainee):
         return terms
 
     def keypoint_terms(self, source: Keypoints, driving: Keypoints) -> dict[str, Tensor]:
-        """With the recipe ``published`` Eq. 9, else the released code's form; the sign leaves neither a gradient."""
+        """Return Eq. 9 with the recipe ``published``, else the released code's form; neither has a gradient."""
         distance = losses.keypoint_crowding if self.published else losses.keypoint_distance
         crowded = distance(source.value) + distance(driving.value)
         return super().keypoint_terms(source, driving) | self.weighted({"keypoint_distance": crowded})
 
 
 class FommMemoryTrainee(MemoryTrainee):
-    """``fomm+memory``; all of FOMM may start from a trained one."""
+    """``fomm+memory``; all parts of FOMM can start from a trained one."""
 
     config = {**FOMM_CONFIG, "memory_params": {"mb_channel": 48, "mb_spatial": 16}}
     shareable = (
@@ -94,7 +94,7 @@ class FommMemoryTrainee(MemoryTrainee):
 
 
 class TpsmMemoryTrainee(ThinPlateTrainee):
-    """``tpsm+memory``; detector and dense motion may start from a trained TPSM."""
+    """``tpsm+memory``; detector and dense motion can start from a trained TPSM."""
 
     network: MemoryTPSM
 
@@ -121,6 +121,6 @@ class TpsmMemoryTrainee(ThinPlateTrainee):
 
 
 def consistency(compensations: Sequence[Compensation]) -> dict[str, Tensor]:
-    """The unweighted loss of Eq. 5, summed over the levels; nothing without a memory."""
+    """Return the unweighted loss of Eq. 5, summed over the levels; an empty dictionary without a memory."""
     levels = [losses.memory_consistency(c.projected.float(), c.value.float()) for c in compensations]
     return {"consistency": torch.stack(levels).sum()} if levels else {}

@@ -1,4 +1,4 @@
-"""Batch norm in training: frozen towards the end, its statistics measured afresh."""
+"""Batch norm in training: frozen near the end, and recalibrated statistics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import nn
 
 
 def set_norm_training(networks: nn.Module, training: bool) -> None:
-    """Training mode everywhere, but batch norm with running statistics where `training` is false."""
+    """Set training mode everywhere, except in batch norms with running statistics if `training` is false."""
     networks.train()
     for module in norms(networks):
         module.train(training)
 
 
 def norms(networks: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    """Collect all batch norms."""
+    """Return all batch norms."""
     return [module for module in networks.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
@@ -34,7 +34,7 @@ def recalibrate(networks: nn.Module, forward: Callable[[], object], batches: int
 
 @contextmanager
 def kept(networks: nn.Module) -> Iterator[None]:
-    """Batch norm's running statistics are afterwards what they were before."""
+    """Restore batch norm's running statistics at the end."""
     before = [(norm, {name: value.clone() for name, value in norm.named_buffers()}) for norm in norms(networks)]
     try:
         yield

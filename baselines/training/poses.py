@@ -1,9 +1,9 @@
-"""True head poses of training frames, from a table, in the axes that face-vid2vid's network turns its keypoints in.
+"""True head poses of training frames, from a table, converted to the angles of face-vid2vid's network.
 
-In the table angles are as the harness's head pose detector has them: ``Rz(roll) Ry(yaw) Rx(pitch)`` of a head in camera
+The table's angles are those of this program's head pose detector: ``Rz(roll) Ry(yaw) Rx(pitch)`` of a head in camera
 coordinates, x to the right of the picture, y down, z away; pitch is positive downwards, yaw to the picture's left, roll
-clockwise. face-vid2vid's rotation is ``Rx(pitch) Ry(yaw) Rz(roll)`` (`baselines.fv2v.pose`): the same axes and signs,
-another order. A rotation about one axis alone has the same angle in both.
+clockwise. face-vid2vid's rotation is ``Rx(pitch) Ry(yaw) Rz(roll)`` (`baselines.fv2v.pose`): same axes and signs, but
+another order. A rotation about a single axis has the same angle in both.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ COLUMNS = ("clip", "frame", *ANGLES)
 
 
 def read(file: Path) -> pd.DataFrame:
-    """Columns `COLUMNS`: clip and frame as text, angles in degrees (float64, NaN where there is none).
+    """Read columns `COLUMNS`: clip and frame as text, angles in degrees (float64, NaN if missing).
 
-    file: parquet or CSV. Raises ModelError in one line where it cannot be used.
+    file: parquet or CSV. Raises ModelError if it is unusable.
     """
     try:
         content = io.BytesIO(files.content(file))
@@ -34,7 +34,7 @@ def read(file: Path) -> pd.DataFrame:
             table = pd.read_csv(content, dtype=str, keep_default_na=False)
         else:
             table = pd.read_parquet(content)
-    # pyarrow's own errors are kinds of these: a type that pandas has none for, a size in the file that lies.
+    # pyarrow's own errors are subclasses of these, such as for an unknown type or a wrong size in the file.
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MemoryError) as error:
         raise ModelError(
             f"poses {file}: cannot be read: {' '.join(str(error).split())[:200]}", code="unreadable-file"
@@ -64,9 +64,9 @@ def read(file: Path) -> pd.DataFrame:
 
 
 def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
-    """Yaw, pitch, roll ``(M, 3)`` in degrees, as in the table, of all frames of `root`; NaN where it has none.
+    """Return yaw, pitch, roll ``(M, 3)`` in degrees, as in the table, of all frames of `root`; NaN if missing.
 
-    Raises ModelError where the table cannot be used, or knows no frame.
+    Raises ModelError if the table is unusable, or has none of the frames.
     """
     table = read(file)
     known = dict(zip(zip(table["clip"], table["frame"]), table[list(ANGLES)].to_numpy().tolist()))
@@ -82,18 +82,18 @@ def of_frames(file: Path, root: Path, frames: clips.Frames) -> Tensor:
 
 
 def _number(name: str) -> str:
-    """A frame's number without leading zeros, which tables lose; any other name as it is."""
+    """Return a frame's number without leading zeros, since tables lose them; other names unchanged."""
     return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name
 
 
 def rotations(poses: Tensor) -> Tensor:
-    """Yaw, pitch, roll ``(N, 3)`` in degrees, as in the table, to ``(N, 3, 3)``: ``Rz(roll) Ry(yaw) Rx(pitch)``."""
+    """Return ``Rz(roll) Ry(yaw) Rx(pitch)``, ``(N, 3, 3)``. poses: yaw, pitch, roll ``(N, 3)`` in degrees."""
     yaw, pitch, roll = torch.deg2rad(poses).unbind(1)
     return turn(roll, 0, 1) @ turn(yaw, 2, 0) @ turn(pitch, 1, 2)
 
 
 def network_angles(rotation: Tensor) -> Tensor:
-    """Rotations ``(N, 3, 3)`` to yaw, pitch, roll ``(N, 3)`` in degrees with ``Rx(pitch) Ry(yaw) Rz(roll)``."""
+    """Return yaw, pitch, roll ``(N, 3)`` in degrees of rotations ``(N, 3, 3)`` as ``Rx(pitch) Ry(yaw) Rz(roll)``."""
     yaw = torch.asin(rotation[:, 0, 2].clamp(-1, 1))
     pitch = torch.atan2(-rotation[:, 1, 2], rotation[:, 2, 2])
     roll = torch.atan2(-rotation[:, 0, 1], rotation[:, 0, 0])
@@ -101,10 +101,10 @@ def network_angles(rotation: Tensor) -> Tensor:
 
 
 def changed(rotation: Tensor, flip: Tensor, affine: Tensor) -> Tensor:
-    """The rotations ``(N, 3, 3)`` of heads in frames that were mirrored where `flip` ``(N,)`` says so, then moved.
+    """Return the head rotations ``(N, 3, 3)`` after mirroring frames where `flip` ``(N,)``, then moving them.
 
-    affine: ``(N, 2, 3)`` similarity; the moved frame shows at z what was at affine(z), so that heads turn backwards.
-    That shifts and sizes look a little different in perspective is left aside.
+    affine: similarity ``(N, 2, 3)``; the moved frame shows at z the content of affine(z), so heads rotate by the
+    inverse. Effects of perspective on shifted and scaled heads are neglected.
     """
     mirror = torch.diag(rotation.new_tensor([-1.0, 1.0, 1.0]))
     rotation = torch.where(flip[:, None, None], mirror @ rotation @ mirror, rotation)

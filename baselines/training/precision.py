@@ -1,4 +1,4 @@
-"""bfloat16 for convolutions alone; coordinates, softmaxes and losses stay in float32."""
+"""bfloat16 for convolutions only; coordinates, softmaxes and losses stay in float32."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 def in_bf16(
     function: Callable[[Tensor], Output], memory_format: torch.memory_format = torch.channels_last
 ) -> Callable[[Tensor], Output]:
-    """The function under bfloat16 autocast, its result in float32.
+    """Return the function under bfloat16 autocast, with its result in float32.
 
-    bfloat16 has 8 bits of precision: enough for features, far too little for keypoint coordinates. On CPUs that have
-    the instructions it halves the time of a step.
+    bfloat16 has 8 bits of precision: enough for features, far too few for keypoint coordinates. On CPUs with bfloat16
+    instructions it halves the time of a step.
     """
 
     def run(x: Tensor) -> Output:
@@ -30,5 +30,5 @@ def in_bf16(
 
 
 def in_float32(function: Callable[..., Result], device: str) -> Callable[..., Result]:
-    """The function exempt from an autocast around it."""
+    """Return the function, exempt from an outer autocast."""
     return torch.autocast(device, enabled=False)(function)

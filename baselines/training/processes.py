@@ -1,4 +1,4 @@
-"""One process, or several that train together."""
+"""Training in one process, or in several."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from baselines.arithmetic import prepare_vector_functions
 from baselines.predictor import ModelError
 
-_PATIENCE = timedelta(days=1)  # of the other processes with the first, which alone evaluates
+_PATIENCE = timedelta(days=1)  # other processes wait for the first, which evaluates alone
 
 
 class OneProcess:
-    """Nothing to share."""
+    """Training in a single process."""
 
     rank, count = 0, 1
 
@@ -25,29 +25,29 @@ class OneProcess:
         self.device = device
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The module whose call starts a backward pass."""
+        """Return the module, wrapped for the exchange of gradients; call it before a backward pass."""
         return module
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()
 
     def without_exchange(self, module: nn.Module, active: bool) -> AbstractContextManager[None]:
-        """Gradients of this backward pass stay here, to be exchanged with those of a later one."""
+        """Accumulate the gradients of this backward pass without exchanging them."""
         return nullcontext()
 
     def all(self, fact: bool) -> bool:
-        """Whether the fact holds in every process."""
+        """Return whether the fact holds in every process."""
         return fact
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process calls this."""
 
 
 class SeveralProcesses(OneProcess):
-    """Data-parallel processes of Lightning Fabric, each with the same networks and batches of its own.
+    """Data-parallel processes of Lightning Fabric, with the same networks and different batches.
 
-    Fabric starts the other processes by this process's own command line. Batch norm is not synchronized:
-    each process normalizes by its own batch, and the first one's running statistics are kept.
+    Fabric starts the other processes with this process's command line. Batch norm is not synchronized: each process
+    normalizes by its own batch, and the first one's running statistics are saved.
     """
 
     def __init__(self, device: torch.device, count: int):
@@ -59,7 +59,7 @@ class SeveralProcesses(OneProcess):
                 "several processes need lightning-fabric: pip install 'talking-head-bench[train]'",
                 code="missing-package",
             ) from None
-        # Not every loss of every model reaches every parameter in every step.
+        # Some parameters get no gradient in some steps of some models.
         strategy = DDPStrategy(find_unused_parameters=True, timeout=_PATIENCE)
         logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
         self.fabric = Fabric(accelerator=device.type, devices=count, strategy=strategy)
@@ -77,7 +77,7 @@ class SeveralProcesses(OneProcess):
 
     def all(self, fact: bool) -> bool:
         least = self.fabric.all_reduce(torch.tensor(float(fact), device=self.device), reduce_op="min")
-        assert isinstance(least, Tensor)  # as what is reduced
+        assert isinstance(least, Tensor)  # like the reduced value
         return bool(least > 0)
 
     def wait(self) -> None:
@@ -85,7 +85,7 @@ class SeveralProcesses(OneProcess):
 
 
 class Losses(nn.Module):
-    """A trainee's losses as a module's forward, which is what data-parallel wrappers watch."""
+    """A trainee's losses as a module's forward, for data-parallel wrappers."""
 
     def __init__(self, networks: nn.ModuleDict, losses: Callable[..., dict[str, Tensor]]):
         super().__init__()
@@ -99,6 +99,6 @@ class Losses(nn.Module):
 
 
 def processes(device: torch.device, count: int) -> OneProcess:
-    """Raises ModelError where several are asked for without the package that it takes."""
+    """Return the process or processes. Raises ModelError for several processes without Lightning Fabric."""
     prepare_vector_functions()
     return OneProcess(device) if count == 1 else SeveralProcesses(device, count)

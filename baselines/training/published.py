@@ -1,4 +1,4 @@
-"""What is published of each model's training, from ``published.toml``, and where this program does something else."""
+"""Published facts of each model's training, from ``published.toml``, and this program's deviations from them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from baselines.card import MODELS, card, merged, systems
 from baselines.errors import ModelError
 
 _NAME = "published.toml"
-_BASE = "fomm"  # whose values hold where nothing else is known
+_BASE = "fomm"  # its values are the defaults
 
 
 @dataclass(frozen=True)
 class Deviation:
-    """One difference from what is published.
+    """One deviation from the published training.
 
-    model: of the table that it stands in; its variants have it, too. setting: a name of the file (``weights.<loss>``
-    for a weight), or words. printed, here: a value of it, or words. where: the place in the paper. why: the reason.
+    model: of its table; its variants have the deviation, too. setting: a key of the file (``weights.<loss>`` for a
+    weight), or words. printed, here: its value in the paper and here, or words. where: the place in the paper. why: the
+    reason.
     """
 
     model: str
@@ -32,17 +33,17 @@ class Deviation:
 
 
 def printed(model: str, part: str = "networks") -> dict[str, Any]:
-    """The published values by name, for the networks or, with part ``avd``, for the AVD network alone."""
+    """Return the published values by name, for the networks or, with part ``avd``, only for the AVD network."""
     return _values(model, part, deviating=False)
 
 
 def of(model: str, part: str = "networks") -> dict[str, Any]:
-    """As `printed`, with the values that the recipe ``published`` has instead. FOMM's for an unknown model."""
+    """Return `printed` with the deviating values of the recipe ``published``; FOMM's for an unknown model."""
     return _values(model, part, deviating=True)
 
 
 def deviations() -> list[Deviation]:
-    """All of them, those of each model, then those of all models."""
+    """Return all deviations: of each model, then of all models together."""
     found = []
     for model, table in _tables().items():
         values = _values(model, "networks", deviating=False) if model != "all" else {}
@@ -54,7 +55,7 @@ def deviations() -> list[Deviation]:
 
 
 def tables(model: str, part: str = "networks") -> list[str]:
-    """Names of the file's tables that hold for a model, the most general one first."""
+    """Return the names of the tables that apply to a model, the most general one first."""
     known = _tables()
     while model not in known and model in MODELS and card(model).of:
         model = card(model).of or _BASE
@@ -68,7 +69,7 @@ def tables(model: str, part: str = "networks") -> list[str]:
 
 @cache
 def _tables() -> dict[str, dict[str, Any]]:
-    """The tables of every model's folder, then those of all models."""
+    """Return the tables of every model's folder, then those for all models."""
     tables: dict[str, dict[str, Any]] = {}
     for file in (*(card(name).folder / _NAME for name in systems()), Path(__file__).with_name(_NAME)):
         try:
@@ -98,5 +99,5 @@ def _get(values: dict[str, Any], setting: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """TOML has no word for nothing."""
+    """Return a value with None for TOML's replacement of it."""
     return None if value == "none" else value

@@ -1,4 +1,4 @@
-"""How far a generated frame is from its target: L1 and perceptual terms at the sides that pay off."""
+"""Reconstruction loss of a generated frame: L1 and perceptual terms at several sides."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from baselines.training.vgg import Vgg19Features, VggFeatures
 L1_WEIGHT = 100.0
 PERCEPTUAL_WEIGHT = 10.0
 WINDOW = 96
-SCALES = 4  # of the papers' pyramid, each half the size of the one before
-SMALLEST = 16  # side that VGG's four poolings leave a pixel of
+SCALES = 4  # of the papers' pyramid, each half the previous size
+SMALLEST = 16  # side that VGG's four poolings reduce to one pixel
 
 
 class Reconstruction(nn.Module):
-    """Weighted L1 and VGG terms of predictions ``(N, 3, S, S)`` in [0, 1] against targets of the same shape.
+    """Weighted L1 and VGG terms of predictions ``(N, 3, S, S)`` in [0, 1] and targets of the same shape.
 
-    published: the VGG term alone, summed over four sides of the frame with all layers (FOMM Eq. 9, MCNet Eq. 7). Else,
-    for short trainings, it is taken at 64 pixels with all five layers and, for larger frames, on a random window in
-    full resolution with three: fine detail at a small price.
+    published: only the VGG term, summed over four sides of the frame with all layers (FOMM Eq. 9, MCNet Eq. 7). Else,
+    for short trainings, L1, and VGG at 64 pixels with all five layers and, for larger frames, on a random window in
+    full resolution with three layers, which is cheap.
     vgg: weight file of torchvision's VGG-19; None: the VGG-16 of a package. weight: of the VGG term.
     """
 
@@ -49,7 +49,7 @@ class Reconstruction(nn.Module):
         }
 
     def pyramid(self, predicted: Tensor, target: Tensor) -> Tensor:
-        """The VGG term over the pyramid; each side is made by the blurred downsampling of the networks."""
+        """Return the VGG term over the pyramid, made by the blurred downsampling of the networks."""
         terms = []
         for level in range(SCALES):
             if predicted.shape[2] >> level < SMALLEST:

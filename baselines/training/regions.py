@@ -1,4 +1,4 @@
-"""MRAA in training: FOMM's losses, with regions and their axes in the place of keypoints and jacobians."""
+"""MRAA in training: FOMM's losses, with regions and their axes instead of keypoints and jacobians."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from baselines.training.precision import in_bf16
 from baselines.training.settings import TrainSettings
 from baselines.training.transform import ThinPlateTransform
 
-# Two halvings, for the skips bring the details. Background motion is left out of the reduced network, because no clip
-# of the sample set has a moving camera; and so is the AVD network, which is trained afterwards, on frozen regions.
+# Two halvings, since skips transfer the details. The reduced network has no background motion, because no clip of the
+# sample set has a moving camera, and no AVD network, which is trained afterwards on frozen regions.
 MRAA_CONFIG: dict[str, Any] = {
     "num_regions": 10,
     "num_channels": 3,
@@ -36,8 +36,8 @@ MRAA_CONFIG: dict[str, Any] = {
 class RegionTrainee(FirstOrderTrainee):
     """MRAA (Siarohin et al. 2021, Sec. 3.4): reconstruction, equivariance of centers and of axes.
 
-    Where the configuration has a background predictor (Sec. 3.3), it learns from the reconstruction with all else, from
-    the first step on: a camera's motion is then nothing that regions have to follow.
+    If the configuration has a background predictor (Sec. 3.3), it is trained by the reconstruction from the first step,
+    so that regions need not follow the camera's motion.
     """
 
     config = MRAA_CONFIG
@@ -62,7 +62,7 @@ class RegionTrainee(FirstOrderTrainee):
         return super().parts() | ({"bg_predictor": background} if background is not None else {})
 
     def beside(self, source: Tensor, driving: Tensor) -> tuple[Tensor, ...]:
-        """The background's motion ``(N, 3, 3)``, driving to source coordinates, where there is a predictor."""
+        """Return the background motion ``(N, 3, 3)``, driving to source coordinates, if there is a predictor."""
         background = self.network.bg_predictor
         return (background(source, driving),) if background is not None else ()
 

@@ -1,4 +1,4 @@
-"""A training run: its state between two steps, seeded and resumable to the bit, and what one step does."""
+"""A training run: its state between two steps, seeded and exactly resumable, and the computation of a step."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Run:
         self.settings, self.data = settings, data
         self.processes = processes(torch.device(settings.device), settings.devices)
         self.device, self.leads = self.processes.device, self.processes.rank == 0
-        # A driving frame of another size than the source's would be of another shape for the AVD network.
+        # For the AVD network the augmentation may not scale the driving frame alone, which would change the shape.
         plain = settings.recipe == "published" or settings.part == "avd"
         hue = Augmentation.color if settings.recipe == "published" else 0.0
         self.augmentation = Augmentation(shared=0, own=0, hue=hue) if plain else Augmentation()
@@ -65,7 +65,7 @@ class Run:
         self.evaluations = Evaluations()
         settings.out.mkdir(parents=True, exist_ok=True)
         if self.leads:
-            files.remove_unfinished(settings.out)  # of a training that was killed
+            files.remove_unfinished(settings.out)  # left by a killed training
         self.state_file = settings.out / STATE_FILE
         if self.state_file.is_file():
             storage.restore(self)
@@ -84,7 +84,7 @@ class Run:
         self.board = Board(settings.out, self.step) if settings.tensorboard and self.leads else None
 
     def advance(self) -> None:
-        """One step; a step with a non-finite loss or gradient changes nothing but the count of such steps."""
+        """Take one step; a non-finite loss or gradient changes only the count of such steps."""
         started = time.perf_counter()
         settings = self.settings
         side, batch = settings.stage(self.step)
@@ -118,7 +118,7 @@ class Run:
         self.note(parts | {"gradient": float(max(gradients))}, side)
 
     def guarded_gradients(self, side: int, batch: int) -> dict[str, float]:
-        """`gradients`; where memory does not suffice, of batches in twice as many parts, from now on."""
+        """Compute `gradients`; when out of memory, split this and later batches into twice as many parts."""
         while True:
             try:
                 return self.gradients(side, batch)
@@ -126,7 +126,7 @@ class Run:
                 if not _out_of_memory(error):
                     raise
                 size = -(-batch // (2 * self.split))
-                smallest = batch % size or size  # of the parts that `chunk` would make
+                smallest = batch % size or size  # of the parts that `chunk` makes
                 if self.split >= batch or smallest < self.trainee.fewest or self.processes.count > 1:
                     self.save()
                     raise ModelError(
@@ -149,9 +149,9 @@ class Run:
             optimizer.zero_grad(set_to_none=True)
 
     def gradients(self, side: int, batch: int) -> dict[str, float]:
-        """Fill the gradients of a step; returns the losses by name, weighted, and their total.
+        """Compute the gradients of a step; return the weighted losses by name, and their total.
 
-        With a discriminator, also its gradients on the same results, and its loss, which is not in the total.
+        With a discriminator, also its gradients on the same results, and its loss, which is not part of the total.
         """
         self.clear_gradients()
         sums: dict[str, float] = {}
@@ -177,13 +177,13 @@ class Run:
         return sums
 
     def seed(self, step: int, number: int = 0) -> torch.Generator:
-        """Generator of a step's batch; the global one, which noise inside a network draws from, is seeded alike."""
+        """Return the generator of a step's batch; seeds the global one alike, for noise inside networks."""
         seed = self.settings.seed * 1_000_003 + step + number * 2_654_435_761  # only the low 32 bits count
         torch.manual_seed(seed)
         return torch.Generator().manual_seed(seed)
 
     def note(self, parts: dict[str, float], side: int) -> None:
-        """Add a step to the means of the log's current row; close the row every `log_every` steps."""
+        """Add a step to the means of the log's current row; end the row every `log_every` steps."""
         for name, value in parts.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
         every = self.settings.log_every
@@ -202,7 +202,7 @@ class Run:
 
     @torch.no_grad()
     def recalibrate(self) -> None:
-        """Measure batch norm's statistics over fresh batches at the final side."""
+        """Measure batch norm's statistics over new batches at the final side."""
         if not norms.norms(self.trainee.networks):
             return
         side, _, batch = self.settings.plan[-1]
@@ -216,7 +216,7 @@ class Run:
 
     @torch.no_grad()
     def draw(self) -> None:
-        """Pictures of a few fixed pairs for TensorBoard."""
+        """Write pictures of a few fixed pairs for TensorBoard."""
         if not self.board:
             return
         side, _ = self.settings.stage(max(self.step - 1, 0))
@@ -227,7 +227,7 @@ class Run:
         self.board.pictures(source, driving, self.trainee.reconstruct(source, driving).float(), self.step)
 
     def evaluate(self, evaluate: Evaluate) -> None:
-        """Ask for the metrics of the checkpoint as it would be exported now; the best one is kept beside the last."""
+        """Evaluate the checkpoint as it would be exported now, and keep the best one beside the last."""
         settings, row = self.settings, None
         if self.leads:
             with norms.kept(self.trainee.networks):
@@ -247,10 +247,10 @@ class Run:
                 torch.save(storage.state(self), stream)
 
     def export(self, path: Path | None = None, measure_norms: bool | None = None) -> Path:
-        """Write the checkpoint with its configuration and provenance; `path`: another place than the run's own."""
+        """Write the checkpoint with its configuration and provenance. path: instead of the run's own."""
         path = path or self.settings.out / f"{self.settings.model}.safetensors"
         if measure_norms is None:
-            # As published, a checkpoint has the running statistics.
+            # With the recipe ``published``, a checkpoint has the running statistics.
             measure_norms = self.settings.norm_freeze >= 1 and self.settings.recipe == "short"
         with self.average.in_place() if self.average else nullcontext():
             if measure_norms or self.average:

@@ -1,4 +1,4 @@
-"""OSTNet in training, and its parts on FOMM: FOMM's losses on driving frames of another scale, and rectification."""
+"""OSTNet in training, and its parts on FOMM: FOMM's losses on rescaled driving frames, and rectification."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from baselines.training.transform import ThinPlateTransform
 
 DELTA = 0.3  # appendix A
 SCALE = {"scale_params": {"code": 64, "hidden": 128, "with_distances": True, "transform": True, "embed": True}}
-# FOMM's reduced generator instead of four halvings: through 64x64 features a short training fits the faces that it is
-# shown, and blurs others. Occlusion stays off, as in the paper.
+# FOMM's reduced generator instead of four halvings: with 64x64 features a short training fits its training faces and
+# blurs others. Occlusion is off, as in the paper.
 OSTNET_CONFIG: dict[str, Any] = {
     "common_params": FOMM_CONFIG["common_params"],
     "kp_detector_params": FOMM_CONFIG["kp_detector_params"],
@@ -31,10 +31,10 @@ FOMM_SCALE_CONFIG: dict[str, Any] = {**FOMM_CONFIG, **SCALE}
 
 
 def squeeze(images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Expression-preserving augmentation of ``(N, 3, S, S)`` by factors ``(N,)`` for height and width (Sec. 3.4).
+    """Augment ``(N, 3, S, S)`` by factors ``(N,)`` for height and width, preserving the expression (Sec. 3.4).
 
-    The resized frame is padded with black to a square and brought back to S x S: what was wider than high is squeezed
-    vertically, and the other way round. The protocol's own, in `protocols.augment`, also blurs as its resizes do.
+    The resized frame is padded with black to a square and resized to S x S, so the shorter side is squeezed. The
+    protocol's version, in `protocols.augment`, also has the blur of its two resizes.
     """
     longest = torch.maximum(alpha, beta)
     shrink = torch.stack([beta, alpha], dim=1) / longest[:, None]
@@ -45,7 +45,7 @@ def squeeze(images: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
 class ScaleTrainee(FirstOrderTrainee):
     """OSTNet (Eqs. 6 to 10), its variants, and ``fomm+scale``: the generator decides which.
 
-    Detector, dense motion and, where all shapes agree, the generator's own blocks may start from a trained FOMM.
+    Detector, dense motion and, if all shapes agree, the generator's own blocks can start from a trained FOMM.
     """
 
     config = OSTNET_CONFIG
@@ -78,7 +78,7 @@ class ScaleTrainee(FirstOrderTrainee):
         transform = ThinPlateTransform.random(half, rng).to(source.device)
         frames = torch.cat([source, transform.frames(source[:half])])
         points = self.network.detect(frames)
-        assert points.jacobian is not None  # FOMM's detector finds them
+        assert points.jacobian is not None  # FOMM's detector has them
         at_source = Keypoints(points.value[: len(source)], points.jacobian[: len(source)])
         at_copy = Keypoints(points.value[len(source) :], points.jacobian[len(source) :])
         rectified = self.network.rectify(at_source, squeeze(driving, alpha, beta))
@@ -90,7 +90,7 @@ class ScaleTrainee(FirstOrderTrainee):
         assert at_source.jacobian is not None and at_copy.jacobian is not None
         terms = {
             "equivariance_value": losses.equivariance_points(at_source.value[:half], back),
-            # Eq. 8 speaks of keypoints; the detector's jacobians, which are FOMM's, need FOMM's term.
+            # Eq. 8 has keypoints only; the jacobians of FOMM's detector need FOMM's term.
             "equivariance_jacobian": losses.equivariance_jacobians(at_source.jacobian[:half], slope, at_copy.jacobian),
             "keypoint_distance": losses.keypoint_hinge(at_source.value),
         }
@@ -98,6 +98,6 @@ class ScaleTrainee(FirstOrderTrainee):
 
 
 class FommScaleTrainee(ScaleTrainee):
-    """``fomm+scale``: FOMM's generator, which may start as a whole from a trained FOMM (Table 5)."""
+    """``fomm+scale``: FOMM's generator, which can start completely from a trained FOMM (Table 5)."""
 
     config = FOMM_SCALE_CONFIG

@@ -1,4 +1,4 @@
-"""DaGAN with OSTNet's two parts in training: OSTNet's losses, and those of the depth network that learns beside it."""
+"""DaGAN with OSTNet's two parts in training: OSTNet's losses, and those of the depth network trained with it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from baselines.training.scale import SCALE, ScaleTrainee
 class ScaleDepthTrainee(ScaleTrainee, DepthTrainee):
     """``dagan+scale`` (Hong and Xu 2023, Table 5): OSTNet's losses, and DaGAN's of depth; see also `adversarial`.
 
-    The paper says nothing of depth in it. Here the depth of a driving frame is that of the frame whose keypoints are
-    sought: of the resized one, then of the rectified one, through which gradients reach the scale transformation as
-    they would through a frozen network. The depth network itself learns, as DaGAN's does here, by its own losses
-    alone, on driving frames as they were before they were resized: a resized frame's black bars are of no depth.
-    Everything but the two parts may start from a trained DaGAN, and what FOMM has from a FOMM.
+    The paper does not mention its depth. Here the depth of a driving frame is computed for the frame that keypoints are
+    detected in: the resized one, then the rectified one; through the latter, gradients reach the scale transformation
+    as through a frozen network. The depth network itself is trained, as in this program's DaGAN, only by its own
+    losses, on driving frames before resizing, since the black bars of resized frames have no depth.
+    Everything except the two parts can start from a trained DaGAN, and FOMM's parts from a FOMM.
     """
 
     config: dict[str, Any] = {**DAGAN_CONFIG, **SCALE}
@@ -48,7 +48,7 @@ class ScaleDepthTrainee(ScaleTrainee, DepthTrainee):
 
 @contextmanager
 def constant(*networks: nn.Module) -> Iterator[None]:
-    """What these compute meanwhile passes gradients on to its input, and none to their parameters."""
+    """In this context gradients pass through these networks to their input, but not to their parameters."""
     parameters = [p for network in networks for p in network.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -12,48 +12,48 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from baselines.card import Stages, card
 from baselines.training import published
 
-# Of a network of the published size with the recipe ``short``, from the first step on at the size that it is for.
+# For a network of the published size with the recipe ``short``: all steps at its own size.
 PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
 AVD_STAGES: Stages = ((256, 1.0, 32),)
-BETAS = (0.5, 0.999)  # Adam's, of every training
-# Fields that may differ between the parts of one run: they move nothing, or (device) nothing that is promised.
+BETAS = (0.5, 0.999)  # Adam's, in every training
+# Fields that may change when a run resumes: they do not affect the result, or (device) only by rounding.
 FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
 
 class TrainSettings(BaseModel):
-    """Settings of one training run; every field moves the result, except those in `FREE`.
+    """Settings of one training run; every field affects the result, except those in `FREE`.
 
     model: one of `trainees.trained`, or a variant of these.
-    data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: which of them, all if None.
-    cache: folder for decoded frames, which are then read from the disk as needed; None: all are kept in memory.
-    excluded: names of clips that are left out, as `clips.names` has them (see `exclude`).
+    data: folder of clips, ``<clip>/<frame>.png`` or ``<clip>.mp4``; clips: names of those to use; None: all.
+    cache: folder for decoded frames, which are then read from disk on demand; None: keep all in memory.
+    excluded: names of excluded clips, as in `clips.names` (see `exclude`).
     out: folder for ``state.pt`` (to resume), ``log.csv`` and, at the end, ``<model>.safetensors``.
-    part: what is trained: the model's networks, or ``avd``, MRAA's and TPSM's network for animation via
-        disentanglement, on top of the trained networks in `init_from`, which stay as they are; `size` and `bf16` say
-        nothing then.
-    size: the reduced network that a sample checkpoint has, or the one with the published widths.
+    part: the trained part: the model's networks, or ``avd``, the network of MRAA and TPSM for animation via
+        disentanglement, with the trained networks in `init_from`, which do not change; `size` and `bf16` have no effect
+        then.
+    size: the reduced network of sample checkpoints, or the one with the published widths.
     frame_size: side of the frames that the network is for.
-    stages: coarse-to-fine plan, the model's own (its card's, in proportion to the frame size) if empty.
+    stages: coarse-to-fine plan; empty: the plan in the model's card, scaled to the frame size.
     schedule: of the learning rate, see `rate`; milestones: of the schedule ``step``, as shares of the steps.
-    recipe: ``short``: helps that a few thousand steps on a few clips need; ``published``: losses, augmentation and
-        sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads keypoints,
-        equivariance on all of the batch, flips and colors alone, identities drawn alike often. Its defaults of the
-        other fields are what is published of the model (`published.of`), with as many batches in a step as there were
-        processes, shared by `devices`.
-    vgg: weight file of torchvision's VGG-19, the papers' one; None: the VGG-16 of a package.
+    recipe: ``short``: with additions for trainings of a few thousand steps on a few clips; ``published``: losses,
+        augmentation and sampling as in the papers: the perceptual loss at four scales and no L1, no term that spreads
+        keypoints, equivariance on the whole batch, only flips and color changes, all identities equally likely. Its
+        defaults of the other fields are the published ones of the model (`published.of`), with one batch per published
+        process in a step, distributed over `devices`.
+    vgg: weight file of torchvision's VGG-19, as in the papers; None: the VGG-16 of a package.
     poses: table of the frames' true head poses (see `poses`), for face-vid2vid's head pose loss; None: without it.
-    adversarial: train against a discriminator; None: where the model's paper does and the recipe is ``published``.
-    clip_norm: largest L2 norm of each network's gradient, larger ones are scaled down; None, or inf: none is.
+    adversarial: train with a discriminator; None: if the paper does so and the recipe is ``published``.
+    clip_norm: largest L2 norm of each network's gradient; larger ones are scaled down; None or inf: no limit.
     weight_decay: of Adam.
-    accumulate: batches whose gradients are summed up in a step. devices: processes that each take such batches.
-    ema: decay of a moving average of the weights, which is then what is exported; 0: none.
-    init_from: a checkpoint, or the ``state.pt`` of another run; motion networks whose keys and shapes all agree
-        start from it. With part ``avd`` a whole checkpoint of the model.
-    norm_freeze: share of the steps after which batch norm keeps its statistics, so that the network learns with
-        those that it will be used with.
+    accumulate: batches per step and process, with summed gradients. devices: number of processes.
+    ema: decay of a moving average of the weights, which is then exported; 0: none.
+    init_from: a checkpoint, or the ``state.pt`` of another run; motion networks start from it if all their keys and
+        shapes agree. With part ``avd`` a full checkpoint of the model.
+    norm_freeze: share of the steps after which batch norm's statistics are frozen, so that the network adapts to the
+        ones that it will be used with.
     bf16: generator and perceptual loss in bfloat16 (motion networks and losses stay in float32).
-    evaluate_every: steps between two evaluations, 0: none; patience: evaluations without a better one after which the
-        training ends early, 0: never. tensorboard: write scalars and pictures to ``<out>/tensorboard``.
+    evaluate_every: steps between two evaluations; 0: none. patience: evaluations without improvement before the
+        training ends early; 0: never. tensorboard: write scalars and pictures to ``<out>/tensorboard``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -97,7 +97,7 @@ class TrainSettings(BaseModel):
     def _of_recipe(cls, values: Any) -> Any:
         if not isinstance(values, dict) or values.get("recipe") != "published":
             return values
-        model = values.get("model")  # not checked yet: what is no text may be endless as one
+        model = values.get("model")  # not validated yet: another type may have an endless text
         about = published.of(model if isinstance(model, str) else "", str(values.get("part")))
         own = {name: about[name] for name in ("learning_rate", "weight_decay", "clip_norm", "bf16")}
         own |= {"schedule": "step", "norm_freeze": 1.0}
@@ -126,10 +126,10 @@ class TrainSettings(BaseModel):
         return tuple((side * self.frame_size // 256, share, batch) for side, share, batch in self._usual_plan())
 
     def _usual_plan(self) -> Stages:
-        """The plan for frames of 256 pixels."""
+        """Return the stages for frames of 256 pixels."""
         if self.recipe == "published":
             about = published.of(self.model, self.part)
-            # All processes together took so many, or each of them.
+            # The published number may be for all processes together, or for each of them.
             pairs = about["pairs"] if "processes" in about else math.ceil(about["pairs"] / self.devices)
             return ((256, 1.0, pairs),)
         if self.part == "avd":
@@ -137,21 +137,21 @@ class TrainSettings(BaseModel):
         return PUBLISHED_STAGES if self.size == "published" else card(self.model).stages
 
     def published_steps(self, identities: int) -> int:
-        """Steps of the published epochs over data of so many identities, each drawn the published number of times."""
+        """Return the steps of the published epochs for `identities`, each drawn the published number of times."""
         about = published.of(self.model, self.part)
         return max(1, round(about["epochs"] * about["repeats"] * identities / self.pairs_of_a_step()))
 
     def pairs_of_a_step(self) -> float:
-        """Pairs in a step of all processes, the mean over the stages."""
+        """Return the pairs per step of all processes, mean over the stages."""
         return sum(share * batch for _, share, batch in self.plan) * self.accumulate * self.devices
 
     def published_pairs(self) -> int:
-        """Pairs in a step of the published training."""
+        """Return the pairs per step of the published training."""
         about = published.of(self.model, self.part)
         return about["pairs"] * about.get("processes", 1)
 
     def stage(self, step: int) -> tuple[int, int]:
-        """(side, batch size) of step 0 … steps-1."""
+        """Return (side, batch size) of a step from 0 to steps - 1."""
         end = 0.0
         for side, share, batch in self.plan:
             end += share
@@ -160,10 +160,10 @@ class TrainSettings(BaseModel):
         return self.plan[-1][0], self.plan[-1][2]
 
     def rate(self, step: int) -> float:
-        """Learning rate of a step.
+        """Return the learning rate of a step.
 
-        cosine: 50 steps of linear warm-up, then a half cosine down to a fiftieth. constant: what it says. step: a tenth
-        after each milestone, as FOMM and its successors were trained (60 and 90 of 100 epochs; TPSM: 70 and 90).
+        Schedules: ``cosine``: 50 steps of linear warm-up, then a half cosine down to 1/50. ``constant``. ``step``: a
+        tenth after each milestone, as published for FOMM and its successors (60 and 90 of 100 epochs; TPSM: 70 and 90).
         """
         if self.schedule == "constant":
             return self.learning_rate

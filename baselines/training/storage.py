@@ -1,4 +1,4 @@
-"""State of a run between two steps: as a mapping, from one, and what a checkpoint tells of it."""
+"""The state of a run between two steps, saved and restored, and the facts in its checkpoint."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from baselines.unpickling import read_safely
 
 
 class Run(Protocol):
-    """What of a training run is stored, and what it is compared by."""
+    """The parts of a training run that are stored, or compared on resuming."""
 
     settings: TrainSettings
     data: TrainingFrames
@@ -41,16 +41,16 @@ class Run(Protocol):
 
 
 def identity(run: Run) -> dict[str, Any]:
-    """What must agree for a state to be continued."""
+    """Return what must be equal to resume from a state."""
     fixed = run.settings.model_dump(mode="json", exclude=FREE)
     files = {name: getattr(run.settings, name) for name in ("init_from", "vgg", "poses")}
-    # Without a discriminator, poses or a part of its own a run is what it was before there were any.
+    # Keys of discriminator, poses and part are added only if used, so that older states still match.
     del fixed["adversarial"]
     fixed |= {"adversarial": True} if run.adversary else {}
     if fixed["part"] == "networks":
         del fixed["part"]
     if fixed["recipe"] == "published":
-        # Losses and their weights are no settings.
+        # Losses and their weights are not part of the settings.
         fixed["published"] = published.of(run.settings.model, run.settings.part)
     if files["poses"] is None:
         del fixed["poses"], files["poses"]
@@ -58,7 +58,7 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def state(run: Run) -> dict[str, Any]:
-    """Everything that the next step depends on; random numbers are not in it, each step has its own seed."""
+    """Return everything that the next step depends on; no random state, since each step has its own seed."""
     opponent = {"discriminator": run.adversary.state()} if run.adversary else {}
     return opponent | {
         "networks": run.trainee.networks.state_dict(),
@@ -76,9 +76,9 @@ def state(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run) -> None:
-    """Put what its file says into a run. Raises ModelError where that is of a run with other settings or data."""
+    """Restore a run from its state file. Raises ModelError if it is of a run with other settings or data."""
     kept = read_safely(run.state_file, str(run.device))
-    # A state that is older than a setting was made with what is now its default.
+    # A state from before a setting existed was made with its default.
     defaults = {name: field.default for name, field in TrainSettings.model_fields.items()}
     defaults = {k: list(v) if isinstance(v, tuple) else v for k, v in defaults.items()}
     if not {"identity", "networks", "optimizer", "step"} <= kept.keys():
@@ -108,7 +108,7 @@ def restore(run: Run) -> None:
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """What a checkpoint tells of its training."""
+    """Return the facts on its training for a checkpoint."""
     compared = getattr(run.trainee, "reconstruction", None)
     return identity(run) | {
         "data_frames": len(run.data),

@@ -17,7 +17,7 @@ from baselines.training.settings import TrainSettings
 from baselines.training.trainee import Trainee
 from baselines.training.transform import ThinPlateTransform
 
-# Background motion is left out of the reduced network: no clip of the sample set has a moving camera.
+# The reduced network has no background motion, since no clip of the sample set has a moving camera.
 TPSM_CONFIG: dict[str, Any] = {
     "common_params": {"num_tps": 5, "num_channels": 3, "bg": False, "multi_mask": True, "width": 16},
     "generator_params": {"block_expansion": 16, "max_features": 64, "num_down_blocks": 3},
@@ -31,7 +31,7 @@ class ThinPlateTrainee(Trainee):
 
     config = TPSM_CONFIG
     without = {"avd_network_params": None}
-    memory_format = torch.contiguous_format  # instance norm copies what is channels-last
+    memory_format = torch.contiguous_format  # instance norm copies channels-last tensors
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
@@ -66,7 +66,7 @@ class ThinPlateTrainee(Trainee):
             motion.down = AntiAliasDownsample(3, self.motion_side / side).to(motion.down.weight.device)
 
     def detect(self, frames: Tensor) -> Tensor:
-        """Points of frames of any side; the ResNet always sees the frame size, for which it is meant."""
+        """Return points of frames of any side, which are resized to the frame size for the ResNet."""
         if frames.shape[2] != self.frame_size:
             size = (self.frame_size, self.frame_size)
             frames = F.interpolate(frames, size=size, mode="bilinear", align_corners=True)
@@ -75,13 +75,13 @@ class ThinPlateTrainee(Trainee):
     def generate(self, image: Tensor, *motion: Any) -> Generated:
         with self.reduced_precision(image.device):
             made = self.network.dense_motion_network(image, *motion)
-            # The maps are made for frames of four times the motion's side; smaller frames need smaller maps.
+            # The maps are for frames of four times the motion's side; smaller frames need smaller maps.
             shrink = self.frame_size // image.shape[2]
             maps = tuple(F.avg_pool2d(x, shrink) for x in made.occlusions) if shrink > 1 else made.occlusions
             return self.inpaint(image, replace(made, occlusions=maps), motion[0])
 
     def inpaint(self, image: Tensor, motion: Any, source: Tensor) -> Generated:
-        """The frame of a motion; source: the source's points."""
+        """Return the frame for a motion. source: the source's points."""
         return self.network.inpainting_network(image, motion)
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class ThinPlateTrainee(Trainee):
         return self.reconstruction(made.frame.float(), driving, rng) | self.weighted(parts)
 
     def survivors(self, count: int, rng: torch.Generator, progress: float) -> Tensor | None:
-        """``(count, K+1)`` bool: splines that survive dropout, the background always; None late in training (Eq. 9)."""
+        """Return the splines that survive dropout, bool ``(count, K+1)``, always the background; None later (Eq. 9)."""
         if progress >= _DROPOUT_UNTIL:
             return None
         share = min(0.1 + 3 * progress, 0.3)
@@ -117,9 +117,9 @@ class ThinPlateTrainee(Trainee):
 
 @torch.no_grad()
 def spread_points(bias: Tensor) -> None:
-    """Fill the detector's last bias so that each spline starts with five points around a place of its own.
+    """Initialize the detector's last bias so that each spline starts with five points around its own place.
 
-    With the default bias all points start within a few pixels of the center, and short trainings leave them there.
+    With the default bias all points start within a few pixels of the center, and stay there in short trainings.
     """
     groups = bias.numel() // (2 * POINTS_PER_TPS)
     centers = torch.rand(groups, 1, 2) - 0.5

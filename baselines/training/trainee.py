@@ -1,4 +1,4 @@
-"""What every trained model has in common: its networks, its reduced configuration and its weighted losses."""
+"""Base of the training of every model: its networks, its reduced configuration and its weighted losses."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from baselines.training.adversarial import Discriminator
 from baselines.training.reconstruction import PERCEPTUAL_WEIGHT, Reconstruction
 from baselines.training.settings import TrainSettings
 
-MOTION_SIDE = 64  # of the images that keypoints and dense motion are made from, for frames of 256 pixels
+MOTION_SIDE = 64  # of the images for keypoints and dense motion, for frames of 256 pixels
 
 
 class Trainee(ABC):
     """Networks, reduced configuration and losses of one model.
 
-    networks: by the names of the official checkpoint's top level.
+    networks: by the official checkpoint's top-level names.
     config: in the form of the official configuration files.
-    without: entries of it that name networks which are not trained, as the checkpoint has them instead.
-    fewest: pairs that the losses can be measured on.
-    takes_poses: `losses` takes, last, the driving frames' true head poses where `settings.poses` names a table of them.
-    deforms: the frames, source or driving, whose deformed copies the equivariance losses compare, in short trainings.
-    shareable: submodules of `networks` that may start from another model's checkpoint.
-    origin: how the networks that the checkpoint has beside the trained ones were trained.
-    discriminator: what the results are to deceive, set from outside; no part of `networks`.
+    without: entries of it for networks that are not trained, with their values in the checkpoint.
+    fewest: least number of pairs for the losses.
+    takes_poses: whether `losses` has a last argument of the driving frames' true head poses, from `settings.poses`.
+    deforms: the frames, source or driving, that the equivariance losses deform in short trainings.
+    shareable: submodules of `networks` that can start from another model's checkpoint.
+    origin: how other networks in the checkpoint were trained.
+    discriminator: set from outside; not part of `networks`.
     """
 
     networks: nn.ModuleDict
@@ -43,9 +43,9 @@ class Trainee(ABC):
     memory_format: torch.memory_format = torch.channels_last
     origin: Mapping[str, Any] = {}
     frame_size: int = 256
-    reconstruction: Reconstruction  # none where no frames are compared
+    reconstruction: Reconstruction  # unset if no frames are compared
     discriminator: Discriminator | None = None
-    compared: tuple[Tensor, Tensor]  # the last frames that `compare` saw, for the discriminator to learn from
+    compared: tuple[Tensor, Tensor]  # the latest frames of `compare`, to train the discriminator
 
     def __init__(self, settings: TrainSettings):
         if settings.model in MODELS and card(settings.model).trained_as:
@@ -62,27 +62,27 @@ class Trainee(ABC):
 
     @property
     def exported(self) -> Mapping[str, nn.Module]:
-        """The networks of the checkpoint."""
+        """Return the networks of the checkpoint."""
         return dict(self.networks)
 
     @property
     def motion_side(self) -> int:
-        """Side of the images that keypoints and dense motion are made from, whatever the side of a stage."""
+        """Return the side of the images for keypoints and dense motion, in all stages."""
         return self.frame_size // 4
 
     @property
     def exported_config(self) -> dict[str, Any]:
-        """The configuration of the networks that are trained, as it is stored in the checkpoint."""
+        """Return the configuration for the checkpoint."""
         without = {key: value for key, value in self.without.items() if key in self.config}
         return self.config | without | {"frame_size": self.frame_size}
 
     def deformed(self, count: int) -> int:
-        """Of how many frames of a batch there are deformed copies for the equivariance losses."""
-        # Half of them in short trainings: a detector pass over all would cost as much as both of the others.
+        """Return the number of a batch's frames with deformed copies for the equivariance losses."""
+        # Half of them in short trainings, since a detector pass over all costs as much as the other two passes.
         return count if self.published else max(1, count // 2)
 
     def compare(self, generated: Tensor, target: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """Weighted losses of results ``(N, 3, S, S)`` against their targets: reconstruction, and adversarial ones."""
+        """Return weighted losses of results ``(N, 3, S, S)`` and their targets: reconstruction, and adversarial."""
         parts = self.reconstruction(generated, target, rng)
         if self.discriminator is None:
             return parts
@@ -90,7 +90,7 @@ class Trainee(ABC):
         return parts | self.weighted(self.discriminator.terms(generated, target))
 
     def weighted(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The losses times their weights, which are the published ones, in short trainings too."""
+        """Return the losses times their weights, which are the published ones, in short trainings too."""
         return {name: self.weights[name] * value for name, value in terms.items()}
 
     def to(self, device: torch.device) -> Trainee:
@@ -102,7 +102,7 @@ class Trainee(ABC):
         return self
 
     def reduced_precision(self, device: torch.device) -> torch.autocast:
-        """Context for the generator's forward pass."""
+        """Return the autocast context for the generator's forward pass."""
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bf16)
 
     @abstractmethod
@@ -111,25 +111,25 @@ class Trainee(ABC):
 
     @abstractmethod
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
-        """The driving frames ``(N, 3, S, S)`` in [0, 1], made from the source's pixels."""
+        """Return the driving frames ``(N, 3, S, S)`` in [0, 1], generated from the source's."""
 
     @abstractmethod
     def losses(self, source: Tensor, driving: Tensor, rng: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """Weighted scalar losses by name. `progress`: share of the steps that are done."""
+        """Return weighted scalar losses by name. progress: share of finished steps, in [0, 1)."""
 
     def notes(self, poses: Tensor | None) -> dict[str, str]:
-        """What log and checkpoint are to tell beside the settings. poses: of all frames ``(M, 3)``, NaN if unknown."""
+        """Return facts for log and checkpoint besides the settings. poses: of all frames ``(M, 3)``, NaN if unknown."""
         return {}
 
     def measure(self, source: Tensor, driving: Tensor) -> None:
-        """Let every norm see a batch as it comes in use."""
+        """Run the networks on a batch as in use, so that norms measure their statistics."""
         self.reconstruct(source, driving)
 
     def start_from(self, state: Mapping[str, Tensor]) -> list[str]:
-        """Fill the parts in `shareable` that a checkpoint has, in the same shapes; returns their names.
+        """Load the parts in `shareable` that a checkpoint has in the same shapes; return their names.
 
-        A variant's network may lack some of these parts.
-        Blur kernels are left out: they are computed, and depend on the side of the frames.
+        A variant's network may lack some of these parts. Blur kernels are ignored: they are computed, and depend on the
+        side of the frames.
         """
         taken = []
         modules = dict(self.networks.named_modules())
@@ -143,5 +143,5 @@ class Trainee(ABC):
                 part.load_state_dict({k: values[k] for k in own}, strict=False)
                 taken.append(name)
         if not taken:
-            raise ModelError("no network in it has the shape of a network of this model", code="other-network")
+            raise ModelError("none of its networks has the shapes of this model's networks", code="other-network")
         return taken

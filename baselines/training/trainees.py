@@ -1,4 +1,4 @@
-"""The trainee of a model, as its card names it."""
+"""The trainee of a model, from its card."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from baselines.training.trainee import Trainee
 
 
 def trained() -> list[str]:
-    """Models with a training of their own; the others are variants of these, and are trained as they are."""
+    """Return the models with their own training; others are variants and use their model's."""
     return [name for name in MODELS if card(name).trainee and not card(name).trained_as]
 
 
 def trainee(settings: TrainSettings) -> Trainee:
-    """Make the trainee of `settings.model`, with weights drawn from the global generator. ModelError if unknown.
+    """Return the trainee of `settings.model`, with initial weights from the global generator.
 
-    A variant is trained as the model that it varies, with its changes of the configuration.
+    A variant has its model's trainee, with its own configuration. Raises ModelError for a model without training.
     """
     made = _made(settings)
     if settings.poses and not made.takes_poses:
@@ -32,7 +32,7 @@ def _made(settings: TrainSettings) -> Trainee:
 
 
 def reference(name: str) -> str:
-    """The trainee of a model, as its card has it. Raises ModelError where there is none."""
+    """Return the trainee in a model's card. Raises ModelError if it has none."""
     found = card(name).trainee if name in MODELS else None
     if found is None:
         raise ModelError(

@@ -25,7 +25,7 @@ _POOLED_BEFORE_19 = (5, 10, 19, 28)  # the convolutions whose input is pooled
 
 
 def weights_file() -> Path:
-    """The weight file in the installed package; ModelError where the package is missing."""
+    """Return the weight file in the installed package. Raises ModelError if the package is missing."""
     spec = importlib.util.find_spec("stlpips_pytorch")
     path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
     if path is None or not path.is_file():
@@ -37,9 +37,9 @@ def weights_file() -> Path:
 
 
 class VggFeatures(nn.Module):
-    """``(N, 3, H, W)`` RGB in [0, 1] to the outputs of its first `depth` slices (at most 5), fine to coarse.
+    """Map ``(N, 3, H, W)`` RGB in [0, 1] to the outputs of the first `depth` slices (at most 5), fine to coarse.
 
-    Plain 2x2 max pooling instead of the package's blurred one: cheaper, and a loss needs no shift tolerance.
+    With plain 2x2 max pooling instead of the package's blurred one: cheaper, and a loss needs no shift tolerance.
     """
 
     name = "VGG-16 of stlpips-pytorch 0.0.2 (proxy)"
@@ -75,9 +75,9 @@ class VggFeatures(nn.Module):
 
 
 class Vgg19Features(nn.Module):
-    """The same of torchvision's VGG-19, ``relu1_1`` to ``relu5_1``, as FOMM and its successors take it.
+    """The same for torchvision's VGG-19, ``relu1_1`` to ``relu5_1``, as in FOMM and its successors.
 
-    Raises ModelError where the file is not its state dict (`VGG19`).
+    Raises ModelError if the file is not its state dict (`VGG19`).
     """
 
     name = "VGG-19 of torchvision"

@@ -34,7 +34,7 @@ FV2V_CONFIG: dict[str, Any] = {
     "generator_params": {
         "block_expansion": 24,
         "max_features": 48,
-        "num_down_blocks": 1,  # as FOMM's: every detail passes the volume
+        "num_down_blocks": 1,  # as in FOMM: all details must be in the volume
         "reshape_depth": DEPTH,
         "num_resblocks": 2,
         "spade_width": 48,
@@ -45,7 +45,7 @@ FV2V_CONFIG: dict[str, Any] = {
             "reshape_depth": DEPTH,
             "compress": 2,
             "side": 32,
-            "mask_kernel": 3,  # 7x7x7 took half of the time of a step; in bfloat16 it corrupts memory (CPU, torch 2.13)
+            "mask_kernel": 3,  # 7x7x7 takes half of a step's time; in bfloat16 it corrupts memory (CPU, torch 2.13)
         },
     },
     "beta_axes": False,
@@ -60,18 +60,18 @@ class Placing(Protocol):
 
 
 class CanonicalKeypointTrainee(Trainee):
-    """Keypoints of the source alone, which the pose and expression of any frame place, and a volume that they warp."""
+    """Base for models that place the source's canonical keypoints by pose and expression, and warp a volume."""
 
     @abstractmethod
     def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], Placing]:
-        """The source's keypoints ``(n, K, 3)`` as the source has them and as each of several batches of frames does.
+        """Return the source's keypoints ``(n, K, 3)`` in its own pose and in those of several batches of frames.
 
-        Batches may be shorter than the source's. Also what placed them, of all frames one after another.
+        Batches may be shorter than the source's. Also return poses and expressions of all frames, concatenated.
         """
 
     @abstractmethod
     def generate(self, image: Tensor, source: Tensor, driving: Tensor) -> Tensor:
-        """The frame in float32: the image, moved from keypoints to others."""
+        """Return the frame in float32: the image, animated from source to driving keypoints."""
 
     def reconstruct(self, source: Tensor, driving: Tensor) -> Tensor:
         return self.generate(source, *self.place(source, driving)[0])
@@ -84,11 +84,11 @@ class CanonicalKeypointTrainee(Trainee):
         progress: float,
         poses: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """poses: true yaw, pitch, roll ``(N, 3)`` of the driving frames in degrees, NaN where one is not known."""
+        """Return the losses. poses: true yaw, pitch, roll ``(N, 3)`` of driving frames in degrees, NaN if unknown."""
         half = self.deformed(len(driving))
         transform = ThinPlateTransform.random(half, rng).to(driving.device)
         (at_source, at_driving, at_copy), placing = self.place(source, driving, transform.frames(driving[:half]))
-        back = transform.points(at_copy[..., :2])  # of the points as the camera sees them, without depth
+        back = transform.points(at_copy[..., :2])  # in the image plane, without depth
         compared = self.compare(self.generate(source, at_source, at_driving), driving, rng)
         parts = {
             "equivariance": losses.equivariance_points(at_driving[:half, :, :2], back),
@@ -98,17 +98,16 @@ class CanonicalKeypointTrainee(Trainee):
         return compared | self.weighted(parts | self.more_losses(placing, len(source), poses))
 
     def more_losses(self, placing: Placing, first: int, poses: Tensor | None) -> dict[str, Tensor]:
-        """Losses that not all of these models have, before their weights. first: place of the first driving frame."""
+        """Return a model's additional unweighted losses. first: index of the first driving frame in `placing`."""
         return {}
 
 
 class VolumeTrainee(CanonicalKeypointTrainee):
     """face-vid2vid (Wang et al. 2021, Sec. 3.3); see also `adversarial`.
 
-    The paper takes the true head pose from a network trained elsewhere; here it comes from a table (`poses`). Without
-    one, there is no head pose loss, and rotation, translation and expression are told apart by their form and by the
-    deformation prior alone: the angles are what the reconstruction makes of them, in no known axes, and free view turns
-    the head only as far as they mean one.
+    The paper gets the true head pose from a pretrained network; here it is from a table (`poses`). Without one, there
+    is no head pose loss, and only their form and the deformation prior separate rotation, translation and expression.
+    Then the reconstruction determines the angles, in unknown axes, and free view may not turn the head as requested.
     """
 
     config = FV2V_CONFIG
@@ -117,7 +116,7 @@ class VolumeTrainee(CanonicalKeypointTrainee):
 
     def __init__(self, settings: TrainSettings):
         super().__init__(settings)
-        if self.config["generator_params"].get("spade"):  # its decoder doubles the sides twice
+        if self.config["generator_params"].get("spade"):  # since its decoder doubles the sides twice
             self.config = merged(self.config, {"generator_params": {"num_down_blocks": 2}})
         network = self.network = FaceVid2Vid(self.config)
         self.networks = nn.ModuleDict(
@@ -141,7 +140,7 @@ class VolumeTrainee(CanonicalKeypointTrainee):
 
     def set_side(self, side: int) -> None:
         detector = self.network.kp_detector
-        assert isinstance(detector.down, AntiAliasDownsample)  # only the released "beta" checkpoints have none
+        assert isinstance(detector.down, AntiAliasDownsample)  # only the released "beta" checkpoints lack it
         if detector.down.stride != side // self.motion_side:
             detector.down = AntiAliasDownsample(3, self.motion_side / side).to(detector.down.weight.device)
 

@@ -1,8 +1,9 @@
 """Training of MemFace's audio to expression: Eq. 4 on the meshes of people who speak.
 
-Printed: Adam, 1e-4; network and memory updated alternately in the first half; adaptation with 5e-6 for 200 epochs.
-Ours, as nothing is printed: windows, batches, epochs. The recipe ``short`` learns from seconds of speech: faster, with
-dropout, and with more faces and voices than there are (mirrored faces, other tempi, frames between frames, noise).
+From the paper: Adam, 1e-4; alternate updates of network and memory in the first half; adaptation with 5e-6 for 200
+epochs. Choices of this project, since the paper does not give them: windows, batches, epochs. The recipe ``short``
+learns from seconds of speech: faster, with dropout and augmentation (mirrored faces, other tempi, interpolated frames,
+noise).
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from baselines.memface.training.loop import Stage
 from baselines.memface.training.takes import Take
 from baselines.speech.feature import SpeechFeature
 
-FINE = 4  # places a frame at which speech is computed, for tempi and frames between frames
-DEVIATION = 0.5  # least scale of a number of the features, in mean ones: what hardly moved here may move elsewhere
-ALTERNATE = 0.5  # share of the steps in which network and memory are updated in turn
+FINE = 4  # places per frame at which speech is computed, for other tempi and interpolated frames
+DEVIATION = 0.5  # least deviation of a feature, relative to the mean deviation: it may vary more in other speech
+ALTERNATE = 0.5  # share of the steps with alternate updates of network and memory
 
 
 @dataclass(frozen=True)
 class A2ERecipe:
     """How a network learns.
 
-    rate: of Adam; falling: to 0, by a half cosine. batch: windows a step. mirror: faces mirrored, too. tempo: largest
-    share by which speech is faster or slower. between: windows begin between frames, too. noise: added to features, in
+    rate: of Adam; falling: decrease it to 0 by a half cosine. batch: windows per step. mirror: also use mirrored faces.
+    tempo: largest relative change of speed. between: also start windows between frames. noise: added to features, in
     their standard deviations.
     """
 
@@ -57,11 +58,11 @@ SHORT_ADAPTATION = A2ERecipe(rate=3e-4, falling=True, mirror=True, tempo=0.1, be
 
 @dataclass(frozen=True)
 class _Line:
-    """One face saying one thing: speech ``(FINE (n - 1) + 1, F)``; coefficients, mouth, whether seen of n frames."""
+    """One take: speech ``(FINE (n - 1) + 1, F)``; coefficients, mouth and visibility of a face for n frames."""
 
     speech: Tensor
     coefficients: Tensor
-    mouth: Tensor  # (n, h_v, 3) against that of the person at coefficients of zero
+    mouth: Tensor  # (n, h_v, 3), relative to the person's at coefficients of zero
     seen: Tensor
 
 
@@ -88,17 +89,17 @@ class A2EStage(Stage):
         *,
         started_from: Mapping[str, Any] | None = None,
     ):
-        """takes: each is about a person of its own. started_from: facts of the file that it is from; None: new.
+        """Prepare the data. takes: each counts as one person. started_from: facts of the starting file; None: new.
 
-        A new network takes means and deviations of its features from these takes; an explicit memory is filled with
-        them in any case.
+        A new network takes means and deviations of its features from these takes; an explicit memory is always filled
+        with them.
         """
         self.name, self.basis, self.feature, self.recipe = name, basis, feature, recipe
         if basis.width != network.config.coefficients or feature.width != network.config.features:
             raise ModelError(f"{name}: the network is for other features or another basis", code="other-network")
         self.network = network
         self.lines = [line for one in takes for line in self._lines(one)]
-        # Behind each other, so that a batch is gathered at once.
+        # Concatenated, so that a batch is gathered at once.
         self.whole = _Line(*(torch.cat(parts) for parts in zip(*map(_parts, self.lines))))
         self.frames = torch.tensor([len(line.seen) for line in self.lines])
         self.ends = self.frames.cumsum(0)
@@ -129,10 +130,10 @@ class A2EStage(Stage):
         }
 
     def step(self, number: int, rng: torch.Generator, progress: float) -> dict[str, float]:
-        """One of network and memory: of one of them in turn in the first half, of both after that."""
+        """Update network and memory: alternately in the first half, both after that."""
         self.network.train()
         speech, coefficients, mouth, outside, seen = self._batch(rng)
-        if not seen.any():  # between frames, next to ones without a face
+        if not seen.any():  # the times are between frames and beside ones without a face
             return {}
         found = self.network(speech, outside)[seen]
         parts = {
@@ -157,7 +158,7 @@ class A2EStage(Stage):
         return tensors(self.network, self.basis), facts | {"config": self.identity["config"]}
 
     def _turn(self, number: int, progress: float) -> list[str]:
-        """The optimizers that take this step."""
+        """Return the optimizers of this step."""
         names = list(self.optimizers)
         return [names[number % len(names)]] if progress < ALTERNATE else names
 
@@ -172,9 +173,9 @@ class A2EStage(Stage):
             yield _Line(speech, first, second, torch.from_numpy(one.seen))
 
     def _batch(self, rng: torch.Generator) -> tuple[Tensor, ...]:
-        """Windows: speech ``(B, T, F)``, coefficients, mouth; outside, and seen: bool ``(B, T)``.
+        """Return windows: speech ``(B, T, F)``, coefficients, mouth; outside, seen: bool ``(B, T)``.
 
-        Around frames with a face, all of them alike.
+        Windows are around frames with a face, all equally likely.
         """
         recipe, span, count = self.recipe, self.network.config.window, self.recipe.batch
         frame = torch.multinomial(self.whole.seen.float(), count, replacement=True, generator=rng)
@@ -198,9 +199,9 @@ class A2EStage(Stage):
 
 
 def _between(rows: Tensor, places: Tensor, start: Tensor, last: Tensor) -> Tensor:
-    """Rows at places between them, linear: ``(B, T, ...)`` of ``(N, ...)``.
+    """Interpolate rows ``(N, ...)`` linearly to ``(B, T, ...)``.
 
-    places: ``(B, T)``, counted from `start` ``(B, 1)``; last: ``(B, 1)``, the greatest place.
+    places: ``(B, T)``, counted from `start` ``(B, 1)``; last: ``(B, 1)``, the largest place.
     """
     low = places.floor().long().minimum((last - 1).clamp(min=0))
     share = (places - low).view(*low.shape, *[1] * (rows.ndim - 1))

@@ -1,4 +1,4 @@
-"""Frames of people as the renderer of MemFace learns from them, made once and kept."""
+"""Training frames of MemFace's renderer, prepared once and kept in memory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from baselines.memface.explicit import Selection, select
 from baselines.memface.scene import Scene, images, scene, tensors
 from baselines.memface.view import Framing
 
-_APART = 1_000_000  # between the positions of two clips, so that no frame of one is near one of the other
+_APART = 1_000_000  # between the positions of two clips, so that their frames never count as near
 
 
 @dataclass(frozen=True)
 class Footage:
-    """All frames of one person in which a face was found.
+    """All frames of one person with a detected face.
 
     scenes: with the frame's own face drawn. targets: ``(F, S, S, 3)`` uint8, the true windows. patches:
-    ``(F, P, P, 3)`` uint8 mouths. positions: ``(F,)`` frame numbers, far apart between clips. lost: frames without a
-    face. sha256: of all true windows.
+    ``(F, P, P, 3)`` uint8 mouths. positions: ``(F,)`` frame numbers, far apart between clips. lost: number of frames
+    without a face. sha256: of windows and mouths.
     """
 
     identity: str
@@ -39,21 +39,21 @@ class Footage:
 
     @property
     def sha256(self) -> str:
-        """Of the true windows and mouths: what two trainings share."""
+        """Return the SHA-256 of the true windows and mouths, to compare the data of two trainings."""
         return hashlib.sha256(self.targets.tobytes() + self.patches.tobytes()).hexdigest()
 
     @property
     def keys(self) -> np.ndarray:
-        """Mouth vertices ``(F, 69, 3)`` in cm."""
+        """Return mouth vertices ``(F, 69, 3)`` in cm."""
         return np.stack([one.query for one in self.scenes])
 
     def batch(self, chosen: Tensor, device: torch.device) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Inputs of `Renderer` and the true windows ``(B, 3, S, S)`` of some frames."""
+        """Return inputs of `Renderer` and the true windows ``(B, 3, S, S)`` for chosen frames."""
         numbers = chosen.tolist()
         return tensors([self.scenes[k] for k in numbers], device), images(self.targets[numbers], device)
 
     def memory(self, slots: int, seed: int) -> tuple[Selection, Tensor, Tensor]:
-        """What an explicit memory of this person holds: the selection, keys and patches as `ExplicitMemory.fill`."""
+        """Return an explicit memory of this person: the selection, and keys and patches for `ExplicitMemory.fill`."""
         keys = self.keys
         selection = select(keys, slots, seed)
         patches = torch.from_numpy(self.patches[selection.indices]).permute(0, 3, 1, 2).contiguous()
@@ -61,9 +61,9 @@ class Footage:
 
 
 def footage(identity: str, clips: Iterable[Iterable[np.ndarray]], framing: Framing, drawing: Drawing) -> Footage:
-    """Look at every frame ``(H, W, 3)`` uint8 RGB of one person's clips.
+    """Return the footage from all frames ``(H, W, 3)`` uint8 RGB of one person's clips.
 
-    Each clip has a mean face of its own: cameras differ. Raises ModelError where no frame shows a face.
+    Each clip has its own mean face, since cameras differ. Raises ModelError if no frame shows a face.
     """
     scenes: list[Scene] = []
     targets: list[np.ndarray] = []

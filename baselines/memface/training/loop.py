@@ -27,12 +27,12 @@ LOG_FILE = "log.csv"
 
 
 class Stage(ABC):
-    """What is trained: networks, their optimizers, and what one step does.
+    """A stage in training: networks, their optimizers, and the computation of a step.
 
-    networks: everything that learns, or is a buffer that moves. optimizers: by name, over their parameters.
-    name: of the model, and of its checkpoint's file. identity: settings and hashes of data, JSON; what must agree for
-    a training to be continued.
-    Build it right after ``torch.manual_seed(seed)``: then the seed decides the first weights, too.
+    networks: all learned parameters and changing buffers. optimizers: by name, over their parameters.
+    name: of the model, and of its checkpoint's file. identity: settings and hashes of data as JSON; they must be equal
+    to resume a training.
+    Build it right after ``torch.manual_seed(seed)``, so that the seed determines the initial weights, too.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Stage(ABC):
     def step(self, number: int, rng: torch.Generator, progress: float) -> dict[str, float]:
         """Take one optimizer step and return its losses by name.
 
-        number: of the step, from 0. rng: of this step alone; torch's global generator is seeded alike. Nothing else may
-        be random, and nothing may be remembered from an earlier step but in `networks` and `optimizers`.
-        progress: share of all steps that lie behind, in [0, 1).
+        number: of the step, from 0. rng: for this step only; torch's global generator has the same seed. Nothing else
+        may be random, and only `networks` and `optimizers` may keep state between steps.
+        progress: share of finished steps, in [0, 1).
         """
 
     @abstractmethod
     def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return what the exported file holds: tensors by ``<network>.<key>``, and facts as JSON has them.
+        """Return the content of the exported file: tensors by ``<network>.<key>``, and facts as JSON values.
 
-        The fact ``config``, if any, is what the network is built from (`baselines.checkpoints`); the others are told.
+        The optional fact ``config`` is the network's configuration (`baselines.checkpoints`); others are for manifests.
         """
 
 
@@ -71,13 +71,13 @@ class _Run:
 def train(stage: Stage, *, out: Path, steps: int, seed: int, save_every: int, log_every: int = 50) -> Path:
     """Train to the end and return the checkpoint ``<out>/<name>.safetensors``.
 
-    Where ``<out>/state.pt`` exists, resumes from there; the result is that of an unbroken run with as many threads.
-    Means of the losses over every `log_every` steps are in ``<out>/log.csv``.
-    Raises ModelError where a loss is not finite, and for a folder that holds another training; KeyboardInterrupt on
-    Ctrl-C in a command, once the step under way is saved.
+    Resumes from ``<out>/state.pt`` if it exists; the result equals that of an uninterrupted run with the same number of
+    threads. ``<out>/log.csv`` has means of the losses over every `log_every` steps.
+    Raises ModelError if a loss is not finite, and for a folder of another training; KeyboardInterrupt on Ctrl-C in a
+    command, after the current step is saved.
     """
     out.mkdir(parents=True, exist_ok=True)
-    files.remove_unfinished(out)  # of a training that was killed
+    files.remove_unfinished(out)  # left by a killed training
     identity = json.loads(json.dumps({**stage.identity, "name": stage.name, "seed": seed, "steps": steps}))
     run = _restore(stage, out / STATE_FILE, identity) if (out / STATE_FILE).is_file() else _Run()
     while run.step < steps:
@@ -99,14 +99,14 @@ def train(stage: Stage, *, out: Path, steps: int, seed: int, save_every: int, lo
 
 
 def _generator(seed: int, step: int) -> torch.Generator:
-    """Of one step; torch's own is seeded alike, for what draws from it inside a network."""
+    """Return the generator of a step; seeds torch's global one alike, for random numbers inside a network."""
     number = seed * 1_000_003 + step
     torch.manual_seed(number)
     return torch.Generator().manual_seed(number)
 
 
 def _note(run: _Run, losses: dict[str, float], out: Path, *, last: bool, every: int) -> None:
-    """Add a step to the means of the current row; close the row every `every` steps. Not every step has every loss."""
+    """Add a step to the means of the current row; end the row every `every` steps. Steps may lack some losses."""
     for name, value in losses.items():
         run.sums[name] = run.sums.get(name, 0.0) + value
         run.counts[name] = run.counts.get(name, 0) + 1

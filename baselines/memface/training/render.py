@@ -1,9 +1,9 @@
-"""Training of MemFace's renderer: Eq. 6 on people's own meshes, an explicit memory for each of them.
+"""Training of MemFace's renderer: Eq. 6 on people's own meshes, with an explicit memory for each person.
 
-Printed: Adam, 1e-4, also in adaptation (50 epochs), lambda 20 and 1, the memory rebuilt for a new speaker. Ours, as
-nothing is printed: batches of 4; the discriminator; the frames near the one to be drawn are not read from the memory,
-or it would hold the answer in training and not later; the losses are of the picture as it is pasted, so that
-nobody learns to copy the template; in short trainings VGG sees a square around the mouth in place of the window.
+From the paper: Adam, 1e-4, also in adaptation (50 epochs), lambda 20 and 1, a new memory for a new speaker. Choices of
+this project, since the paper does not give them: batches of 4; the discriminator; memory slots near the target frame
+are ignored, because they would contain the answer in training only; losses are of the pasted picture, so that the
+network does not learn to copy the template; in short trainings VGG sees a square around the mouth, not the window.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from baselines.training.adversarial import frozen
 from baselines.training.discriminators import SLOPE, PatchDiscriminator
 from baselines.training.vgg import Vgg19Features, VggFeatures
 
-_SEAM = 3  # pixels around the mask that are pasted, too
+_SEAM = 3  # pixels around the mask that are also pasted
 
 
 @dataclass(frozen=True)
 class RenderRecipe:
     """How a renderer learns.
 
-    rate: of Adam. batch: frames a step. left_out: frames to either side of the drawn one that the memory may not give.
-    adversarial: with the discriminator of Eq. 6, whose first level has `discriminator` channels. vgg_side: pixels of
-    the square around the mouth that VGG sees, None: all of the window. vgg_layers: how many of its five.
+    rate: of Adam. batch: frames per step. left_out: frames on either side of the target that the memory must ignore.
+    adversarial: use the discriminator of Eq. 6, with `discriminator` channels in its first level. vgg_side: side of
+    VGG's square around the mouth in pixels; None: the whole window. vgg_layers: number of its layers, up to 5.
     """
 
     rate: float = 1e-4
@@ -67,9 +67,9 @@ class RenderStage(Stage):
         vgg: Path | None = None,
         device: torch.device | None = None,
     ):
-        """people: one `Footage` each; the checkpoint keeps the memory of the first.
+        """Prepare the training. people: one `Footage` each; the checkpoint has the memory of the first.
 
-        start: a renderer's weights to go on from; what was stored in their memory is left.
+        start: weights of a renderer to start from, without its explicit memory.
         vgg: torchvision's VGG-19; None: the VGG-16 of a package.
         """
         self.name, self.recipe, self.people, self.seed = name, recipe, tuple(people), seed
@@ -102,7 +102,7 @@ class RenderStage(Stage):
             memory.fill(keys.to(self.device), patches.to(self.device))
 
     def step(self, number: int, rng: torch.Generator, progress: float) -> dict[str, float]:
-        """One of the discriminator, where there is one, then one of the renderer."""
+        """Take a step of the discriminator, if there is one, then one of the renderer."""
         person = int(torch.randint(len(self.people), (1,), generator=rng)) if len(self.people) > 1 else 0
         of = self.people[person]
         self.renderer.train()
@@ -130,7 +130,7 @@ class RenderStage(Stage):
         self._take("renderer", loss)
         losses |= {"l2": float(render_losses.l2(rendered.detach(), target)), "total": float(loss.detach())}
         if len(self.people) > 1:
-            self._remember(0)  # a state that is restored has the first one's sizes
+            self._remember(0)  # a restored state has the sizes of the first person's memory
         return losses
 
     def _take(self, which: str, loss: Tensor) -> None:
@@ -140,14 +140,14 @@ class RenderStage(Stage):
         optimizer.step()
 
     def _chosen(self, number: int, person: int, count: int) -> Tensor:
-        """Frames of this step: every epoch has all of them once, in an order of its own."""
+        """Return the frames of this step; every epoch has all frames once, in a new order."""
         epoch_steps = max(1, math.ceil(count / self.recipe.batch))
         epoch, at = divmod(number, epoch_steps)
         order = torch.randperm(count, generator=torch.Generator().manual_seed(self.seed * 7919 + epoch * 131 + person))
         return order[at * self.recipe.batch : (at + 1) * self.recipe.batch]
 
     def _left_out(self, person: int, chosen: Tensor) -> Tensor | None:
-        """Slots ``(B, N)`` that are, or lie too near to, the frames to be drawn; none is left out where that is all."""
+        """Return slots ``(B, N)`` to ignore: target frames and near ones; none if that would be all slots."""
         if not self.memories:
             return None
         positions = torch.from_numpy(self.people[person].positions)
@@ -156,7 +156,7 @@ class RenderStage(Stage):
         return (near & ~near.all(1, keepdim=True)).to(self.device)
 
     def _square(self, placement: Tensor, rng: torch.Generator) -> tuple[int, int, int] | None:
-        """Top, left and side of what VGG sees: around the first frame's mouth, moved about."""
+        """Return top, left and side of VGG's square: around the first frame's mouth, randomly shifted."""
         side, whole = self.recipe.vgg_side, self.renderer.framing.side
         if side is None or side >= whole:
             return None
@@ -167,7 +167,7 @@ class RenderStage(Stage):
         return top, left, side
 
     def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The renderer with the first person's memory; the discriminator is not kept."""
+        """Return the renderer with the first person's memory, without the discriminator."""
         tensors = {f"renderer.{key}": value for key, value in self.renderer.state_dict().items()}
         facts: dict[str, Any] = {"config": dict(self.renderer.config)}
         if self.memories:
@@ -177,7 +177,7 @@ class RenderStage(Stage):
 
 
 def steps(people: Sequence[Footage], epochs: int, batch: int) -> int:
-    """How many steps show every frame so often."""
+    """Return the number of steps of this many epochs."""
     return epochs * sum(math.ceil(len(one.scenes) / batch) for one in people)
 
 
@@ -198,7 +198,7 @@ def _cropped(image: Tensor, square: tuple[int, int, int] | None) -> Tensor:
 
 
 def _discriminator(width: int) -> PatchDiscriminator:
-    """Of windows: four 4x4 convolutions with stride 2 and leaky ReLU, one more to the verdict."""
+    """Return the discriminator of windows: four 4x4 convolutions of stride 2 with leaky ReLU, and a last one."""
     widths = (3, width, 2 * width, 4 * width, 4 * width)
     blocks = [
         nn.Sequential(nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(SLOPE))

@@ -1,4 +1,4 @@
-"""Clips of people who speak, as the first stage learns from them: meshes and sound on one clock, 25 frames a second."""
+"""Training clips of MemFace's first stage: meshes and sound on one clock, 25 frames per second."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from protocols.images import read_rgb
 from protocols.moving import open_video
 from protocols.sound import Sound
 
-NEAR = 0.75 / RATE  # seconds to the nearest frame with a face, else a place on the grid has none
+NEAR = 0.75 / RATE  # seconds to the nearest frame with a face, above which a point of the time grid has no face
 SOUNDS = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
 
 
 @dataclass(frozen=True)
 class Take:
-    """A stretch of one clip.
+    """A segment of a clip.
 
     aligned: ``(n, 468, 3)`` in cm of the canonical face. seen: bool ``(n,)``, whether there is a face. times: ``(n,)``
-    seconds on the clip's clock, 1 / 25 apart. sound: of this stretch only, on the same clock. sha256: of all that.
+    seconds on the clip's clock, 1 / 25 apart. sound: of this segment only, on the same clock. sha256: of all these.
     """
 
     clip: str
@@ -46,16 +46,16 @@ class Take:
         return digest.hexdigest()
 
     def mirrored(self) -> Take:
-        """The same face in a mirror, saying the same."""
+        """Return the take with mirrored faces and the same sound."""
         return replace(self, aligned=self.aligned[:, mirror()] * (-1, 1, 1))
 
 
 def take(place: Path, cache: Path, begin: float = 0.0, end: float | None = None) -> Take:
-    """Read a stretch of a clip: a video with sound, or a folder of frames (25 a second) with a sound file beside it.
+    """Read a segment of a clip: a video with sound, or a folder of frames (25 per second) with a sound file beside it.
 
-    cache: folder that keeps the meshes of frames. begin, end: seconds on the clip's clock; None: to its end.
-    Raises ModelError for what is no such clip, has no sound or a gap in its frame numbers, or shows no face in at least
-    two frames.
+    cache: folder for the meshes of frames. begin, end: seconds on the clip's clock; None: to its end.
+    Raises ModelError if it is not such a clip, has no sound or a gap in its frame numbers, or has fewer than two frames
+    with a face.
     """
     try:
         heard = sound.read(_sound_file(place))
@@ -83,7 +83,7 @@ def take(place: Path, cache: Path, begin: float = 0.0, end: float | None = None)
 
 @once
 def mirror() -> np.ndarray:
-    """For each of the 468 points that which is in its place in a mirror ``(468,)``."""
+    """Return the index of each point's mirror image ``(468,)``."""
     points = canonical()[0]
     return np.array([np.linalg.norm(points * (-1, 1, 1) - point, axis=1).argmin() for point in points])
 
@@ -100,7 +100,7 @@ def _sound_file(place: Path) -> Path:
 
 
 def _meshes(place: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Times ``(N,)`` and meshes ``(N, 468, 3)`` of all frames, NaN where there is no face; kept in the cache."""
+    """Return times ``(N,)`` and meshes ``(N, 468, 3)`` of all frames, NaN without a face; cached in `cache`."""
     kept = cache / "meshes" / f"{_digest(place)}.npz"
     if kept.is_file():
         with np.load(kept) as found:
@@ -121,7 +121,7 @@ def _meshes(place: Path, cache: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frames_of(place: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Seconds from the first frame, and pixels ``(H, W, 3)`` uint8 RGB."""
+    """Yield seconds from the first frame, and pixels ``(H, W, 3)`` uint8 RGB."""
     if place.is_dir():
         for number, file in enumerate(_pictures(place)):
             yield number / RATE, read_rgb(file)
@@ -147,7 +147,7 @@ def _pictures(place: Path) -> list[Path]:
 
 
 def _digest(place: Path) -> str:
-    """Of all frames, and of how their meshes are found."""
+    """Return a hash of all frames and of the settings of the face mesh."""
     digest = hashlib.sha256(mesh.settings().encode())
     for file in _pictures(place) if place.is_dir() else [place]:
         with file.open("rb") as stream:
