@@ -1,4 +1,4 @@
-"""The names of all models and what is said of each. Imports no torch, unless a package registers a model."""
+"""List all models with summary and weights. Does not import torch, unless a package registers a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTSIDE = ("frames:DIR", "videos:DIR", "cmd:COMMAND", "FILE.py:CLASS")
 class ModelInfo:
     """One line of `bench list models`. weights: in words, what would be loaded now.
 
-    A "table" is a system that cannot be run, only looked up in the published tables.
+    A "table" is a system that cannot be run; it is in the published tables only.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ModelInfo:
 
 
 def names(weights: Path | None = None) -> list[ModelInfo]:
-    """Return all models that `registry.load` knows, with what it would load for them. Loads no weights."""
+    """Return all models of `registry.load`, with the weights that it would load for them. Loads no weights."""
     infos = []
     for name in MODELS:
         about = card(name)
@@ -48,15 +48,15 @@ def names(weights: Path | None = None) -> list[ModelInfo]:
     for name in BOUNDS:
         which = "upper" if name == PERFECT else "lower"
         infos.append(ModelInfo(name, f"Shows {SHOWS[name]}: {which} bound", "bound", MODES, "needs no weights"))
-    infos.append(ModelInfo("frames:DIR", "Frames made elsewhere, <pair id>.png", "outside", MODES, "needs no weights"))
-    infos.append(ModelInfo("videos:DIR", "Finished videos, a clip each", "outside", MODES, "needs no weights"))
-    called = "An outside program, called once a batch; driven by sound, with {clip} in it, once a clip"
+    infos.append(ModelInfo("frames:DIR", "Finished frames, <pair id>.png", "outside", MODES, "needs no weights"))
+    infos.append(ModelInfo("videos:DIR", "Finished videos, one per clip", "outside", MODES, "needs no weights"))
+    called = "An external program, called once per batch; with {clip} in it, driven by sound and called once per clip"
     infos.append(ModelInfo("cmd:COMMAND", called, "outside", MODES, "weights of its own"))
     infos.append(ModelInfo("FILE.py:CLASS", "A predictor in a Python file", "outside", (), "weights of its own"))
     for name in plugins.registered("model"):
         try:
             target = plugin.load() if (plugin := plugins.find("model", name, built_in())) else None
-        except PluginError as error:  # whatever a plug-in does wrong, the others shall be listed
+        except PluginError as error:  # one broken plug-in must not hide the others
             infos.append(ModelInfo(name, str(error), "plug-in", (), "broken plug-in"))
             continue
         modes, summary = getattr(target, "motion_modes", ()), (target.__doc__ or "").strip().partition("\n")[0]
@@ -70,7 +70,7 @@ def built_in() -> tuple[str, ...]:
 
 
 def _memface(weights: Path | None) -> list[ModelInfo]:
-    """MemFace, whose two stages have a checkpoint each, so that no card of one network fits, and its variants."""
+    """Return MemFace and its variants. They have no card, because each of their two stages has a checkpoint."""
     return [
         ModelInfo(
             name, about.summary, "network" if name == "memface" else "variant", MOTION_MODES, in_words(name, weights)

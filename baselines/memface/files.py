@@ -1,4 +1,4 @@
-"""MemFace's two checkpoints: which files a name means. Imports no torch."""
+"""The files of MemFace's two checkpoints by name. Does not import torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STAGES: tuple[Stage, ...] = ("a2e", "render")
 
 
 def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = None) -> Path:
-    """Return the checkpoint of one stage: as chosen, else in the weights folder, else the sample. Raises ModelError.
+    """Return the checkpoint of one stage: `chosen`, else in the weights folder, else the sample checkpoint.
 
-    A variant that differs in the other stage only takes the file of `memface`.
+    A variant that differs only in the other stage uses the file of `memface`. Raises ModelError if there is none.
     """
     if chosen is not None:
         file = Path(chosen).expanduser()
@@ -38,7 +38,7 @@ def file_of(stage: Stage, name: str, weights: Path | None, chosen: str | None = 
 
 
 def in_words(name: str, weights: Path | None) -> str:
-    """Return what would be loaded for a variant, for lists."""
+    """Return, in words, what would be loaded for a variant, for lists."""
     try:
         files = [file_of(stage, name, weights) for stage in STAGES]
     except ModelError:
@@ -49,6 +49,6 @@ def in_words(name: str, weights: Path | None) -> str:
 
 
 def trained_as(stage: Stage, name: str) -> str:
-    """Return the name of one stage of a variant in training: ``memface-a2e``; the variant's name where it differs."""
+    """Return the name of one stage of a variant in training: ``memface-a2e``; the variant's own name if it differs."""
     variant = VARIANTS[name]
     return name if (variant.a2e if stage == "a2e" else variant.render) else f"memface-{stage}"
