@@ -26,7 +26,7 @@ def figure(
         list[Path] | None, typer.Argument(help="Folder of a run; with --published several, or none.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Figure to write: .pdf, .png or .svg; the caption is written beside it.")
+        Path | None, typer.Option(help="Figure to write: .pdf, .png or .svg; the caption is written next to it.")
     ] = None,
     rows: Annotated[
         str | None,

@@ -234,7 +234,7 @@ def _trends(differences: Mapping[str, pd.Series], measured: Mapping[str, pd.Seri
 
 
 def _adjusted(duels: Sequence[Duel], names: Sequence[str]) -> list[Duel]:
-    """Return the duels with Holm's p over all pairs of models, for each metric, in place of each duel's own."""
+    """Return the duels with Holm's p over all pairs of models, for each metric, instead of each duel's own."""
     adjusted: dict[tuple[int, str], Compared] = {}
     for name in names:
         found = [(k, entry) for k, duel in enumerate(duels) for entry in duel.comparisons if entry.metric == name]

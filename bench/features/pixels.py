@@ -46,7 +46,7 @@ class WarpingError(Feature):
     """Mean squared difference in [0, 1] to the previous frame warped by the optical flow, without occluded pixels.
 
     Lai et al., Learning Blind Video Temporal Consistency (ECCV 2018), Eq. 10, with OpenCV's DIS flow (Kroeger et al.,
-    ECCV 2016) in place of FlowNet2; NaN for a clip's first frame.
+    ECCV 2016) instead of FlowNet2; NaN for a clip's first frame.
     """
 
     name, shape = "warping-error", (1,)

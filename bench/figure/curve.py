@@ -63,7 +63,7 @@ def panels(
             f"this run has {len(known)}",
             code="too-few-pairs",
         )
-    lines = [f"{len(known)} of {len(hard)} pairs in {bins} bins of equally many; a mark stands at the mean of its bin."]
+    lines = [f"{len(known)} of {len(hard)} pairs in {bins} bins of equal size; each mark is at the mean of its bin."]
     points: dict[str, dict[str, list[Point]]] = {metric.name: {label: [] for label in labels} for metric in metrics}
     notices: dict[str, None] = {}
     for part in np.array_split(np.arange(len(known)), bins):

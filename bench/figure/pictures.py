@@ -129,7 +129,7 @@ class Pictures:
         if file := self._kept(safe_name(label), pair):
             frame = read_rgb(file)
             if l1 is not None and (target := self._kept(ROLES["truth"], pair)):
-                check_measured(frame, read_rgb(target), l1, EXACT, f"{file}: the frame, or the target beside it,")
+                check_measured(frame, read_rgb(target), l1, EXACT, f"{file}: the frame, or the target next to it,")
             return frame
         self.computed[f"frames of {label}"] = None
         return self.again.frame(label, pair, l1)

@@ -22,16 +22,16 @@ def render(console: Console, pairs: PairList, found: Survey, limit: int) -> None
     console.print(f"{name}: sha256 {pairs.sha256}", markup=False, soft_wrap=True)
     states = [count.state for count in found.clips.values()]
     console.print(
-        f"pairs: {total.pairs_there} of {total.pairs} are whole\n"
-        f"frames: {total.frames_there} of {total.frames} are there\n"
-        f"clips: {states.count('whole')} whole, {states.count('partly')} partly, {states.count('gone')} gone",
+        f"pairs: {total.pairs_there} of {total.pairs} complete\n"
+        f"frames: {total.frames_there} of {total.frames} found\n"
+        f"clips: {states.count('whole')} complete, {states.count('partly')} partial, {states.count('gone')} missing",
         soft_wrap=True,
     )
     console.print(_table("identity", found.identities))
     lacking = {name: count for name, count in found.clips.items() if count.state != "whole"}
     order = sorted(lacking, key=lambda name: (lacking[name].frames_there / lacking[name].frames, name))
     if order and limit:
-        console.print(_table("clip that lacks frames", {name: lacking[name] for name in order[:limit]}))
+        console.print(_table("clip with missing frames", {name: lacking[name] for name in order[:limit]}))
         if len(order) > limit:
             console.print(f"... and {len(order) - limit} more clips (--limit)")
 
@@ -39,7 +39,7 @@ def render(console: Console, pairs: PairList, found: Survey, limit: int) -> None
 def _table(head: str, counts: Mapping[str, Count]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column(head, overflow="fold")
-    for name in ("frames there", "of", "pairs whole", "of"):
+    for name in ("frames found", "of", "pairs complete", "of"):
         table.add_column(name, justify="right")
     for name, count in counts.items():
         table.add_row(escape(name), *map(str, (count.frames_there, count.frames, count.pairs_there, count.pairs)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 
 OPENING, CLOSING = "[(", "])"
-ABSENT = "not given"  # in place of a part that a signature lacks
+ABSENT = "not given"  # instead of a part that a signature lacks
 
 
 def parse(signature: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from protocols.sound import Sound
 
 
 class ClipEvaluator:
-    """Run models on clips and measure the results; as `Evaluator`, with one clip in place of each batch.
+    """Run models on clips and measure the results; as `Evaluator`, with one clip instead of each batch.
 
     clips: by id. definitions: the clip metrics of the run; features: what they read besides detectors, by name.
     size: frames at a time; no number depends on it. keep_frames: store the pictures of all frames, not of one per clip.

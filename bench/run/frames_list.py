@@ -1,4 +1,4 @@
-"""Find the list that a folder's frames were made for: ``pairs.json`` beside them, or the list itself, ``pairs.csv``.
+"""Find the list that a folder's frames were made for: ``pairs.json`` next to them, or the list itself, ``pairs.csv``.
 
 Ids such as ``0003`` are positions, which every drawn list has: frames of another list would score very badly.
 """

@@ -129,7 +129,7 @@ class GridWriter:
             stamp = round(packet.pts * packet.time_base / _BASE)
             until = self._stamps[self._stamps.index(stamp) + 1]
             packet.duration = round((until - stamp) * _BASE / packet.time_base)
-            while self._sound and _time(self._sound[0]) <= stamp * _BASE:  # beside its pictures
+            while self._sound and _time(self._sound[0]) <= stamp * _BASE:  # next to its pictures
                 self._output.mux(self._sound.pop(0))
             self._output.mux(packet)
 

@@ -41,7 +41,7 @@ from reports.schema.manifest import Prepared
 MANY = 64  # generated frames; two processes take 3 s to start and save 10 s in 100 pairs
 CLIP_FRAMES = 16  # of a clip at a time, at least; no number depends on it
 EACH = 32  # generated frames for each process for detectors, by default
-ROLES = ("_source", "_driving", "_target", REAL)  # folders of pictures, and of features, beside those of models
+ROLES = ("_source", "_driving", "_target", REAL)  # folders of pictures, and of features, next to those of models
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def tell_size(models: Sequence[Model], shapes: Sequence[tuple[int, int]]) -> Non
 def _workers(settings: RunSettings, device: torch.device, choice: detectors.DetectorSet, frames: int) -> int:
     """Return the default number of processes for detectors.
 
-    None if starting them takes longer than they save, if each would fill the GPU with its own networks, or beside Ray's
+    None if starting them takes longer than they save, if each would fill the GPU with its own networks, or with Ray's
     workers.
     """
     on_gpu = device.type != "cpu" and not all(detector.proxy for detector in choice.values())

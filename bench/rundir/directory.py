@@ -34,9 +34,9 @@ CONTENT = (
     *("pairs.csv", "manifest.json"),
 )
 UNIT, CLIP, FRAME = "unit", "clip", "frame"  # column of a run of whole clips: row of a clip or of a frame
-REAL = "_real"  # name of the real features, beside those of the models
+REAL = "_real"  # name of the real features, next to those of the models
 VIDEO = "video"  # column of a clip's row: hash of its video, empty without a video; missing if none was requested
-KEPT = "kept"  # column of such a run: whether a picture of the frame, or of the clip, is stored beside the shard
+KEPT = "kept"  # column of such a run: whether a picture of the frame, or of the clip, is stored next to the shard
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -52,7 +52,7 @@ def readable(path: Path) -> Iterator[None]:
 class RunDirectory:
     """One run's folder. This class is the only reader and writer of run folders.
 
-    During the run, each finished batch is a small parquet file (a shard) in ``work/<model>/`` beside its frames.
+    During the run, each finished batch is a small parquet file (a shard) in ``work/<model>/`` next to its frames.
     Every file is written under a temporary name and then renamed; tables are flushed to disk first. A shard's name has
     the hash of its content, and frames have checksums, so files that a power cut or a bad disk damaged are computed
     again and never read as data.
@@ -305,7 +305,7 @@ class RunDirectory:
 
 
 def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
-    """Return the pairs of a shard that have a frame beside it; with `all_frames`, every pair that should have one."""
+    """Return the pairs of a shard that have a frame next to it; with `all_frames`, every pair that should have one."""
     made = rows["status"] == "ok"
     if KEPT in rows:
         made = rows[KEPT] | (made & (rows[UNIT] == FRAME)) if all_frames else rows[KEPT]

@@ -1,4 +1,4 @@
-"""`python -m bench run --table`: plan the runs of tables, run them, print measured beside printed numbers."""
+"""`python -m bench run --table`: plan the runs of tables, run them, print measured next to printed numbers."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def plan(
 ) -> list[Job]:
     """Return one job for each protocol of `tables`, in the order of the catalogue.
 
-    models: specs to run in place of the tables' models. untrained: random weights for models without weights.
+    models: specs to run instead of the tables' models. untrained: random weights for models without weights.
     sample_weights: use sample checkpoints on real data, too; else such models are skipped there, since their rows say
     nothing about the published models. On the sample set, where nothing is comparable, they are always used.
     pairs: lists, each for the protocols that it fits. Raises UserError for tables that need no protocol, and for a list
@@ -216,7 +216,7 @@ def _data(protocol: Protocol, config: Config, require_data: bool, has_list: bool
         return None, False
     if used != (SAMPLE,):
         return f"{protocol.dataset} in {config.data[protocol.dataset]}", False
-    why = ", as requested" if config.sample else f" in place of {protocol.dataset}: no folder is given"
+    why = ", as requested" if config.sample else f" instead of {protocol.dataset}: no folder is given"
     return f"SAMPLE SET{why}", True
 
 

@@ -1,4 +1,4 @@
-"""Log a run to TensorBoard: event files in ``tensorboard/`` beside the run's folder, one folder a model."""
+"""Log a run to TensorBoard: event files in ``tensorboard/`` next to the run's folder, one folder per model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Printed PSNR and SSIM against printed L1, beside pairs measured by the correct and the published definition."""
+"""Printed PSNR and SSIM against printed L1, next to pairs measured by the correct and the published definition."""
 
 from __future__ import annotations
 

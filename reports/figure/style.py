@@ -76,7 +76,7 @@ def settings(points: float) -> dict[Any, Any]:
 
 
 def save(figure: Figure, out: Path, format: Format, origin: Origin) -> Path:
-    """Write a figure, and its caption as a text file beside it; return that file. Raises OSError.
+    """Write a figure, and its caption as a text file next to it; return that file. Raises OSError.
 
     Call it with the figure's `settings` active.
     """

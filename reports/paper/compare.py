@@ -1,4 +1,4 @@
-"""Printed numbers beside measured ones: their difference, or why they are not comparable."""
+"""Printed numbers next to measured ones: their difference, or why they are not comparable."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def read_run(folder: Path) -> Run:
 
 
 def regenerate(table: Table, runs: Sequence[Path], studies: Sequence[ScoredStudy] = ()) -> Regenerated:
-    """Return a table beside the runs of its protocols and the studies of its questions; others are ignored.
+    """Return a table next to the runs of its protocols and the studies of its questions; others are ignored.
 
-    A model of a run is beside every row with its name as `model`; models without a row come last.
+    A model of a run is next to every row with its name as `model`; models without a row come last.
     """
     read = [run for run in map(read_run, runs) if run.protocol in table.protocols]
     beside = [

@@ -1,4 +1,4 @@
-"""The papers' tables as Markdown, LaTeX, HTML, CSV and JSON, as printed or beside runs."""
+"""The papers' tables as Markdown, LaTeX, HTML, CSV and JSON, as printed or next to runs."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _json(regenerated: Regenerated) -> dict[str, Any]:
         printed = row.numbers if row else (None,) * len(table.columns)
         cells = line.cells if line else (None,) * len(table.columns)
         name = row.key if row else line.model if line else ""
-        if line and (not row or name in rows):  # a second model or run beside one row
+        if line and (not row or name in rows):  # a second model or run next to one row
             name = f"{name} ({line.run})"
         rows[name] = [value for number, cell in zip(printed, cells) for value in (number, *_parts(cell))]
     return {"columns": columns, "rows": rows, "notes": _notes_as_data(table)}

@@ -48,7 +48,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A model of a run, beside the row that it belongs to, if any.
+    """A model of a run, next to the row that it belongs to, if any.
 
     causes: why nothing of it may be compared with print. cells: None where the run measures nothing for it.
     trained: how its training differs from that of the base row of the ablation; None if it does not.

@@ -1,4 +1,4 @@
-"""Printed opinion scores beside those of a study, as lines like those of a run."""
+"""Printed opinion scores next to those of a study, as lines like those of a run."""
 
 from __future__ import annotations
 

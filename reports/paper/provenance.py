@@ -1,7 +1,7 @@
 """Notes on where printed numbers come from, beyond those of a single table.
 
 Notes in ``data/_provenance.toml`` concern a model or a data set. The others are computed from the tables: cells that
-two papers print alike, and PSNR above the limit that the L1 beside it implies.
+two papers print alike, and PSNR above the limit that the L1 next to it implies.
 """
 
 from __future__ import annotations

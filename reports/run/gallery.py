@@ -1,4 +1,4 @@
-"""A page with many pairs of every model, like a paper's supplement. Picture files are beside it and load when seen."""
+"""A page with many pairs of every model, like a paper's supplement. Picture files are next to it and load when seen."""
 
 from __future__ import annotations
 

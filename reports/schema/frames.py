@@ -1,4 +1,4 @@
-"""``pairs.json`` beside saved frames: the pair list and input frames that they were made for."""
+"""``pairs.json`` next to saved frames: the pair list and input frames that they were made for."""
 
 from __future__ import annotations
 

@@ -320,7 +320,7 @@ class Timing(Facts):
 
 
 class Complete(Begun):
-    """A finished run. samples_sha256, frames_sha256, summary_sha256: of the files beside it.
+    """A finished run. samples_sha256, frames_sha256, summary_sha256: of the files next to it.
 
     frames_sha256: of ``frames.parquet``, in runs of whole clips. features_sha256: of the files in ``features/``, by
     name, in runs with set metrics. pictures_sha256: of the list of hashes in ``pictures/``.

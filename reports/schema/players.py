@@ -31,7 +31,7 @@ class Around(Facts):
 
 
 class PlayerEntry(Facts):
-    """One video beside the report: all panels in one picture, row by row.
+    """One video next to the report: all panels in one picture, row by row.
 
     columns: of the grid. tile: width and height of a panel, pixels. times: time of each frame, seconds from the clip's
     first frame; the video begins with the first of them. end: of the last frame. length: of the whole clip, seconds.
