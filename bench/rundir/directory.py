@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pyarrow
-from filelock import FileLock, Timeout
 
 from bench.rundir.encoding import is_whole, to_parquet
+from bench.rundir.lock import FILE, locked
 from bench.rundir.seal import intact, sealed
 from bench.rundir.whole import digest, replace, video_hash_of, write_png
 from bench.runtime.errors import Stopped, UserError
@@ -70,43 +68,21 @@ class RunDirectory:
         Raises UserError if it cannot be written or another run has locked it, and OSError if the disk is full.
         The operating system releases the lock when the process ends, however it ends.
         """
-        file, owner = self.path / ".lock", self.path / ".lock.json"
-        try:
-            self.work.mkdir(parents=True, exist_ok=True)
-            probe = self.work / ".probe"
-            probe.write_bytes(b"")
-            probe.unlink(missing_ok=True)  # another process may have been faster
-            lock = FileLock(file)
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                f"another run{_owner(owner)} uses {self.path}; wait for it or choose another --name",
-                code="locked",
-            ) from None
-        except OSError as error:
-            if files.disk_full(error):
-                raise
-            raise UserError(
-                f"cannot write to {self.path}: {error.strerror or error}", code="unwritable-folder"
-            ) from None
-        try:
-            status = file.stat()
-            self._held = status.st_dev, status.st_ino
-            replace(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
-            files.remove_unfinished(self.path)  # of a run that was killed
-            yield
-        finally:
-            self._held = None
-            with suppress(OSError):
-                owner.unlink(missing_ok=True)
-            lock.release()
+        with locked(self.path, "run", "--name", within=self.work):
+            try:
+                status = (self.path / FILE).stat()
+                self._held = status.st_dev, status.st_ino
+                files.remove_unfinished(self.path)  # of a run that was killed
+                yield
+            finally:
+                self._held = None
 
     def check(self) -> None:
         """Raise Stopped if the locked folder was removed or replaced."""
         if self._held is None:
             return
         try:
-            status = (self.path / ".lock").stat()
+            status = (self.path / FILE).stat()
         except OSError:
             status = None
         if status is None or (status.st_dev, status.st_ino) != self._held:
@@ -310,12 +286,3 @@ def _with_picture(rows: pd.DataFrame, all_frames: bool) -> pd.Series:
     if KEPT in rows:
         made = rows[KEPT] | (made & (rows[UNIT] == FRAME)) if all_frames else rows[KEPT]
     return rows["pair"][made]
-
-
-def _owner(file: Path) -> str:
-    """Return the owner of a lock as `` (process 12 on host)``; empty if unknown."""
-    try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        return f" (process {int(facts['pid'])} on {facts['host']})"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

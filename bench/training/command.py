@@ -30,6 +30,7 @@ from bench.runtime import config as locations
 from bench.runtime import settings_file
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
+from bench.training.lock import of_training
 from bench.training.settings_error import user_error
 from protocols import sample_set
 from protocols.catalogue import SAMPLE
@@ -107,7 +108,8 @@ def train(file: Path | None, given: Mapping[str, Any]) -> Path:
     if chosen.recipe == "published" and (pairs := chosen.pairs_of_a_step()) != chosen.published_pairs():
         log.warning("%g pairs per step; the paper has %d", pairs, chosen.published_pairs())
     evaluate = evaluator(chosen, whole.evaluation) if chosen.evaluate_every else None
-    return train_loop(chosen, evaluate)
+    with of_training(chosen.out):
+        return train_loop(chosen, evaluate)
 
 
 def read(file: Path | None, given: Mapping[str, Any]) -> tuple[Settings, TrainSettings]:

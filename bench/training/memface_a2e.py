@@ -24,6 +24,7 @@ from baselines.speech.feature import NAMES, feature
 from baselines.training import clips
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
+from bench.training.lock import of_training
 from bench.training.memface_settings import StageSettings, sample_stretch
 from protocols import sound_set
 from protocols.catalogue import SAMPLE
@@ -72,7 +73,8 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
     """
     settings = A2ESettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
-    return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
+    with of_training(settings.out):
+        return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
 
 
 def _training(settings: A2ESettings) -> tuple[a2e.A2EStage, int]:

@@ -27,6 +27,7 @@ from baselines.training import clips
 from baselines.training.files import sha256
 from bench.runtime.config import cache_folder
 from bench.runtime.errors import UserError
+from bench.training.lock import of_training
 from bench.training.memface_a2e import place_of
 from bench.training.memface_settings import StageSettings, sample_stretch
 from protocols import sound_set
@@ -84,7 +85,8 @@ def train(values: Mapping[str, Any], file: Path | None = None) -> Path:
     """
     settings = RenderSettings.read(dict(values), file)
     stage, steps = _adaptation(settings) if settings.adapt is not None else _training(settings)
-    return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
+    with of_training(settings.out):
+        return train_loop(stage, out=settings.out, steps=steps, seed=settings.seed, save_every=settings.save_every)
 
 
 def _training(settings: RenderSettings) -> tuple[render.RenderStage, int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from baselines.checkpoints import load
@@ -44,6 +45,17 @@ def refused(done, word: str) -> None:
 
 
 SMALL = ("--steps", 2, "--recipe", "short")
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(clips, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    with FileLock(out / ".lock"):  # as another process holds it
+        done = call("--model", "memface-a2e", "--data", clips, "--out", out, *SMALL)
+        assert isinstance(done.exception, BenchError) and done.exception.code == "locked"
+        assert str(out) in str(done.exception) and [file.name for file in out.iterdir()] == [".lock"]
+    assert call("--model", "memface-a2e", "--data", clips, "--out", out, *SMALL).exit_code == 0
+    assert (out / "memface-a2e.safetensors").is_file() and not (out / ".lock.json").exists()
 
 
 def test_train_and_adapt(clips, tmp_path):

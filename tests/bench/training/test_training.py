@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -23,6 +24,7 @@ from baselines.training.evaluation import Evaluations
 from baselines.training.settings import TrainSettings
 from baselines.training.vgg import VGG19
 from bench.runtime.errors import UserError
+from bench.training import command
 from bench.training.command import EvaluationSettings, evaluator, read, scored
 from reports.schema.summary import Row
 
@@ -171,6 +173,24 @@ def test_the_harness_evaluates_and_may_end_the_training(
     assert table["l1"].between(0.001, 1).all()
     samples = pd.read_parquet(tmp_path / "evaluations" / "latest" / "samples.parquet")
     assert samples["l1"].mean() == pytest.approx(table["l1"].iloc[-1], abs=1e-9) and len(samples) == 2
+
+
+def test_one_training_at_a_time_in_a_folder(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, begun = tmp_path / "out", []
+
+    def loop_of(settings: TrainSettings, evaluate: object) -> Path:
+        begun.append(json.loads((settings.out / ".lock.json").read_text())["pid"])
+        with refused(UserError, "locked", settings.out, os.getpid()):
+            command.train(None, given)  # as a second process would
+        monkeypatch.setenv("LOCAL_RANK", "1")  # the second process of this training
+        monkeypatch.setattr(command, "train_loop", lambda *_: settings.out / "of rank 1")
+        assert command.train(None, given).name == "of rank 1"
+        return settings.out / "made"
+
+    given = {"model": "fomm", "data": str(clips), "out": out, "recipe": "short", "size": "reduced", "steps": 1}
+    monkeypatch.setattr(command, "train_loop", loop_of)
+    assert command.train(None, given | {"device": "cpu"}) == out / "made"
+    assert begun == [os.getpid()] and not (out / ".lock.json").exists()
 
 
 def test_a_checkpoint_whose_pairs_all_failed_has_the_worst_score(tmp_path: Path) -> None:
