@@ -41,23 +41,23 @@ A reduced-width {title}, for the rows of the papers' ablations on the sample set
 It was trained on three people: its numbers say nothing about {title}.
 
 - File: `{file}`, {megabytes:.1f} MB, {millions:.2f} million numbers; the network's configuration is in its metadata.
-  It is in the repository and not in the wheel (`python -m bench samples list`).
+  It is in the repository, but not in the wheel (`python -m bench samples list`).
 - Stored: kernels rounded to float16 after training (`python -m bench export-weights --half`), the rest in float32;
   it is used in float32. The SHA-256 of the file before rounding is in its metadata (`converted_from_sha256`);
-  docs/results.md has what rounding moves.
+  docs/results.md has the effects of rounding.
 - Made by: `{command}`
 {started}- Data: the {data_frames} training frames of the sample set, SHA-256 of names and pixels
   `{data_sha256}`.
-- Seed {seed}, {steps} steps (set before the run, the last state is taken), learning rate {learning_rate:g};
-  stages (side, share of the steps, pairs in a step: {shares}).
-- Batch norm (where the network has it) keeps its statistics, re-measured, after {freeze:g} % of the steps.
-- Wall time {minutes:.0f} min on one thread of a 2-core CPU machine on which other programs computed; torch {torch}.
-- Held-out frames were never trained on, and chose no step.
-- Loss by loss: `{log}` (means over 20 steps; weights included).
+- Seed {seed}, {steps} steps (set before the run; the file has the last state), learning rate {learning_rate:g};
+  stages (side, share of the steps, pairs per step: {shares}).
+- Batch norm (if the network has it): statistics are re-measured and then frozen after {freeze:g} % of the steps.
+- Wall time {minutes:.0f} min on one thread of a 2-core CPU machine that also ran other programs; torch {torch}.
+- Held-out frames were used neither for training nor for choosing the step.
+- Losses: `{log}` (means over 20 steps; weighted).
 
 """
-STARTED = """- Starts from the sample checkpoint of {start}, as it is stored, where keys and shapes agree
-  ({taken}; the rest starts from random numbers): no independent training.
+STARTED = """- Starts from the sample checkpoint of {start}, as stored, where keys and shapes agree
+  ({taken}; the rest starts from random numbers), so it is not an independent training.
 """
 
 
@@ -147,11 +147,12 @@ def main(runs: list[Path]) -> None:
         print(file)
 
 
-INTRODUCTION = """The people are those of the training clips, the frames are of other clips or parts. Intervals are the
-report's: 95 %, over identities, then videos, then pairs. p: two-sided paired sign-flip test against `copy-source` over
-pairs; pairs of one clip resemble each other, so it says more than three people can: with whole identities flipped, no p
-below 0.25 is possible. `python -m bench run --models MODEL --protocol PROTOCOL --data sample` measures it again. Beside
-a metric's name stands the short form of its signature, which the run's manifest and report spell out.
+INTRODUCTION = """The people are those of the training clips; the frames are from other clips, or other parts of
+clips. Intervals are those of the report: 95 %, over identities, then videos, then pairs. p is of a two-sided paired
+sign-flip test against `copy-source` over pairs. Pairs of one clip resemble each other, so p overstates the evidence of
+three people: with whole identities flipped, no p below 0.25 is possible. The code after a metric's name is the short
+form of its signature; the run's manifest and report have the full one. To measure again:
+`python -m bench run --models MODEL --protocol PROTOCOL --data sample`.
 """
 
 
