@@ -33,7 +33,7 @@ class Clip:
 
     id: unique in its list, safe as a file name. source: a frame, or the first of a whole clip (``*``). driving: a whole
     clip, whose frames define motion and times. target: the true result, a whole clip frame by frame with `driving`, if
-    it exists. sound: the clip whose sound belongs to the result; None for that of `driving`.
+    it exists. sound: the clip with the result's sound; None for `driving`.
     start, end: requested seconds of `driving`; an end of None: its end. rate: requested frames per second; None for
     every frame.
     template, template_end: for a clip driven by sound: seconds of `source` (then a whole clip) whose frames are the
@@ -181,8 +181,8 @@ class ClipList:
         """Return one pair per requested frame, with its clip and its time there.
 
         anchored: whether the first of the clip's frames is the anchor of all.
-        Raises DataError where a clip has no frames in its range, where driving clip and target have different numbers
-        of them, or where a clip is called as a frame of another one.
+        Raises DataError if a clip has no frames in its range, if driving clip and target have different numbers of
+        frames, or if a clip's id is also that of another clip's frame.
         """
         made = tuple(pair for clip in self.clips for pair in _pairs(clip, frames, anchored))
         if both := {clip.id for clip in self.clips}.intersection(pair.id for pair in made):

@@ -1,8 +1,8 @@
 """Clip lists written by hand: CSV with the columns of a frozen list, only ``source`` and ``driving`` required.
 
 A cell names a clip, or for the source also a frame or a photograph, by its path below the data root, as in
-`protocols.by_hand`. start, end, template, template_end (seconds) and rate (frames a second) may be empty; a line with a
-template is driven by sound (`Clip`).
+`protocols.by_hand`. start, end, template, template_end (seconds) and rate (frames per second) may be empty; a line with
+a template is driven by sound (`Clip`).
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class _Clips:
 
 
 def _same_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """DaGAN: a random video, two different random frames of it."""
+    """Draw a random video, and two different random frames of it (DaGAN)."""
     pool = list(clips.names)
 
     def draw() -> Drawn:
@@ -132,9 +132,9 @@ def _same_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """DaGAN: two different identities, a random video of each, a random frame of each.
+    """Draw two different identities, a random video of each, and a random frame of each (DaGAN).
 
-    Identities are drawn first: in the published lists all are about equally frequent, whatever their number of videos.
+    Identities are drawn first, since in the published lists all are about equally frequent, with few or many videos.
     """
     people = clips.by_identity(clips.names, least=2)
     names = sorted(people)
@@ -149,7 +149,7 @@ def _cross_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """Two different identities: any clip of one as source, also a picture, and a video of the other as driving.
+    """Draw two different identities: any clip of one, also a picture, as source, and a video of the other as driving.
 
     A clip of one frame cannot drive: relative motion would be zero.
     """
@@ -174,7 +174,7 @@ def _video_driven(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """A picture (a clip of one frame) as source, a random frame of a random video of another identity as driving."""
+    """Draw a picture (a clip of one frame) as source, and a random frame of another identity's video as driving."""
     lengths = {clip: len(clips.frames(clip)) for clip in clips.names}
     pictures = [clip for clip, length in lengths.items() if length == 1]
     people = clips.by_identity([clip for clip, length in lengths.items() if length > 1], least=1)
@@ -198,7 +198,7 @@ def _portraits(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
 
 
 def _seen_identity(clips: _Clips, draws: Draws) -> Callable[[], Drawn]:
-    """MCNet, identity preservation: same-identity pairs of videos whose identities have further videos.
+    """Draw same-identity pairs from videos whose identities have further videos (MCNet, identity preservation).
 
     Uses `SEEN_VIDEOS` videos, chosen so that every identity keeps at least one other video.
     """

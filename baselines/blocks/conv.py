@@ -17,12 +17,12 @@ Norm = Callable[[int], nn.Module]
 
 
 def batch_norm(channels: int) -> nn.Module:
-    """Batch normalization with running statistics (FOMM, MRAA, DaGAN, MCNet)."""
+    """Return batch normalization with running statistics (FOMM, MRAA, DaGAN, MCNet)."""
     return nn.BatchNorm2d(channels)
 
 
 def instance_norm(channels: int) -> nn.Module:
-    """Affine instance normalization without running statistics (TPSM)."""
+    """Return affine instance normalization without running statistics (TPSM)."""
     return nn.InstanceNorm2d(channels, affine=True)
 
 
@@ -88,7 +88,7 @@ class AntiAliasDownsample(nn.Module):
         sigma = (1 / scale - 1) / 2
         taps = 2 * round(sigma * 4) + 1
         self.pad = taps // 2
-        # On "meta" such functions would load torch's compiler, for more than a second.
+        # On the device "meta" such functions would load torch's compiler, for more than a second.
         offsets = torch.arange(taps, dtype=torch.float32, device="cpu") - (taps - 1) / 2
         line = torch.exp(-(offsets**2) / (2 * max(sigma, 1e-12) ** 2))
         kernel = line[:, None] * line[None, :]

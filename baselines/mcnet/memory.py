@@ -41,7 +41,7 @@ class Compensation:
 
 
 def per_sample_conv(x: Tensor, weight: Tensor) -> Tensor:
-    """Convolve each sample with a kernel of its own, zero padding, size kept.
+    """Convolve each sample with its own kernel, zero padding, size kept.
 
     x: ``(N, I, H, W)``, or ``(1, I, H, W)`` for the same input to all; weight: ``(N, O, I, k, k)``.
     """

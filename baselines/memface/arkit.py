@@ -84,7 +84,7 @@ def _on_mesh(head: Morphs) -> np.ndarray:
 
     The mesh is aligned with the head by eyes, nose and chin, then by all points.
     """
-    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # the head lies on its back: y into it, z down the face
+    turn = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # in the head's axes y points into the face, z down
     points, moved = head.vertices @ turn, head.targets @ turn
     face = canonical()[0]
     middle = points[np.abs(points[:, 0]) < MIDDLE]

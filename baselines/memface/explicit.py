@@ -86,7 +86,7 @@ class _Held:
         self.rest = [self._without(slot, rows) for slot in self.closest]
 
     def _without(self, slot: int, rows: np.ndarray) -> float:
-        """The smallest distance among the others: only rows whose nearest key is the slot's are looked through."""
+        """Return the smallest distance without a slot; searches only rows with that slot as the nearest key."""
         kept = np.delete(rows, slot)
         others = np.delete(self.distances, slot, 0)
         touched = np.flatnonzero(others[:, slot] <= kept)

@@ -14,7 +14,7 @@ import numpy as np
 
 from baselines.errors import ModelError
 
-GROUP = 16  # vertices whose bytes share a width
+GROUP = 16  # vertices with a common width of bytes
 _TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _COMPRESSION = "EXT_meshopt_compression"
 

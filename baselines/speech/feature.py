@@ -79,5 +79,5 @@ def at(times: np.ndarray, rows: np.ndarray, start: float, rate: float) -> np.nda
 def at_16_khz(sound: Sound) -> np.ndarray:
     """Return the samples. Raises ModelError for another rate; `protocols.sound.read` can resample."""
     if sound.rate != 16000:
-        raise ModelError(f"speech is read at 16 kHz, not at {sound.rate} samples a second", code="bad-value")
+        raise ModelError(f"speech is read at 16 kHz, not at {sound.rate} samples per second", code="bad-value")
     return sound.samples

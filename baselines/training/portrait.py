@@ -1,4 +1,4 @@
-"""LivePortrait in training: its first stage, by the losses that it shares with face-vid2vid."""
+"""LivePortrait in training: its first stage, with the losses that it shares with face-vid2vid."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ INITIAL_MOTION = 0.1  # of what freshly drawn heads say of a frame
 class PortraitTrainee(CanonicalKeypointTrainee):
     """LivePortrait's base networks (Guo et al. 2024, Sec. 3.2), from scratch.
 
-    `frame_size` is the side of the frames that it makes; it sees frames smaller by what its generator enlarges.
-    The motion extractor sees frames of one side, to which those of smaller stages are enlarged. Not trained: the
-    stitching and retargeting networks (Sec. 3.3), which the checkpoint then lacks. Short trainings begin with keypoints
-    that are spread over the frame and hardly move, so with nearly a copy of the source.
+    `frame_size` is the side of its output; its input is smaller by the generator's upscaling. The motion extractor's
+    input has one side, so frames of smaller stages are enlarged for it. The stitching and retargeting networks
+    (Sec. 3.3) are not trained, so the checkpoint lacks them. Short trainings start with keypoints that are spread over
+    the frame and hardly move, so with nearly a copy of the source.
     """
 
     config = PORTRAIT_CONFIG
@@ -93,7 +93,7 @@ class PortraitTrainee(CanonicalKeypointTrainee):
             self._reduce_precision()
 
     def _reduce_precision(self) -> None:
-        """Convolutions in bfloat16; angles, points, flow and sampling in float32."""
+        """Let convolutions compute in bfloat16; angles, points, flow and sampling stay in float32."""
         warping, generator = self.network.warping_module, self.network.spade_generator
         motion = warping.dense_motion_network
         for module in (self.network.appearance_feature_extractor, warping.third, warping.fourth, motion.occlusion):
@@ -110,7 +110,7 @@ class PortraitTrainee(CanonicalKeypointTrainee):
         return super().exported_config | {"frame_size": self.input_size}
 
     def set_side(self, side: int) -> None:
-        """All networks take any multiple of 32."""
+        """Do nothing: all networks accept any multiple of 32."""
 
     def place(self, source: Tensor, *frames: Tensor) -> tuple[list[Tensor], FaceMotion]:
         batches = (source, *frames)

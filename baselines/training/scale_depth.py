@@ -48,7 +48,7 @@ class ScaleDepthTrainee(ScaleTrainee, DepthTrainee):
 
 @contextmanager
 def constant(*networks: nn.Module) -> Iterator[None]:
-    """In this context gradients pass through these networks to their input, but not to their parameters."""
+    """Let gradients pass through these networks to their input, but not to their parameters, in this context."""
     parameters = [p for network in networks for p in network.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(False)

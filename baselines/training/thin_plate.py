@@ -51,7 +51,7 @@ class ThinPlateTrainee(Trainee):
         return TPSM(self.config)
 
     def _reduce_precision(self, device: str) -> None:
-        """Convolutions and hourglass in bfloat16; points, splines and flow in float32."""
+        """Let convolutions and hourglass compute in bfloat16; points, splines and flow stay in float32."""
         motion = self.network.dense_motion_network
         vars(motion)["forward"] = in_float32(motion.forward, device)
         vars(motion.hourglass)["levels"] = in_bf16(motion.hourglass.levels, self.memory_format)

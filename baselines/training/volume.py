@@ -126,7 +126,7 @@ class VolumeTrainee(CanonicalKeypointTrainee):
             self._reduce_precision()
 
     def _reduce_precision(self) -> None:
-        """Convolutions in bfloat16; angles, points, flow and sampling in float32."""
+        """Let convolutions compute in bfloat16; angles, points, flow and sampling stay in float32."""
         generator, motion = self.network.generator, self.network.generator.dense_motion_network
         for name in ("encode", "decode"):
             vars(generator)[name] = in_bf16(getattr(generator, name))

@@ -136,7 +136,7 @@ def frames_of(place: Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 def _pictures(place: Path) -> list[Path]:
-    """The frames of a clip in order of time. Raises ModelError if their numbers have a gap."""
+    """Return the frames of a clip in order of time. Raises ModelError if their numbers have a gap."""
     names = (file for file in place.iterdir() if folder.is_picture(file) and not file.name.startswith("."))
     files = sorted(names, key=lambda file: natural(file.name))
     try:
