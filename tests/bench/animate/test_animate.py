@@ -171,7 +171,7 @@ def test_untrained_weights_are_told(animate, folder, monkeypatch):
     assert code == 0 and "absolute, UNTRAINED WEIGHTS;" in text and "SAMPLE" not in text, text
 
 
-def test_the_anchor_is_handed_over_and_missing_frames_are_grey(animate, folder, program):
+def test_the_anchor_is_handed_over_and_missing_frames_are_gray(animate, folder, program):
     driving = make_video(folder / "driving.mp4", "mp4")
     model = program("if row['pair'] != '0000001': " + COPY.format(role="anchor"))
     asked = ["--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4", "--limit", 3]
@@ -189,7 +189,7 @@ def test_a_failing_program_fails_its_frames_only(animate, folder, program):
     driving = make_video(folder / "driving.mp4", "mp4")
     model = program("if row['pair'] == '0000002': sys.exit('jammed')\n" + COPY.format(role="driving"))
     code, text = animate("--model", model, "--source", "photo.png", "--driving", driving, "--out", "out.mp4")
-    assert code == 1 and "1 of 6 frames" in text and "grey (2)" in text and "jammed" in text
+    assert code == 1 and "1 of 6 frames" in text and "gray (2)" in text and "jammed" in text
     assert close(frames_of(folder / "out.mp4")[1][3], as_shown(picture(3)))
 
 
