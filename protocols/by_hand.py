@@ -37,7 +37,7 @@ def is_one(path: Path, names: Collection[str] = ()) -> bool:
     header = rows[0][1]
     if tuple(header) == COLUMNS:  # a frozen list without its head, so without the hash that detects changes
         raise DataError(
-            f"{path}: a frozen pair list without its first line (its name and hash, behind a #)", code="not-a-pair-list"
+            f"{path}: a frozen pair list without its first line (its name and hash, after a #)", code="not-a-pair-list"
         )
     if tuple(header) in HEADERS and len(rows) > 1:
         try:
@@ -85,7 +85,7 @@ def read(path: Path, names: Sequence[str], opened: Callable[[str], Dataset]) -> 
 
 
 class Finder:
-    """Finds paths in the data sets; lists each clip once."""
+    """Find paths in the data sets; list the frames of each clip once."""
 
     def __init__(self, names: Sequence[str], opened: Callable[[str], Dataset]):
         self._names, self.dataset = names, opened

@@ -25,7 +25,7 @@ FRAMED = 0.75  # a square frame is framed already if the square around its head 
 
 
 class FaceFinder(Protocol):
-    """Finds the largest face of a frame."""
+    """Find the largest face of a frame."""
 
     @property
     def signature(self) -> str:

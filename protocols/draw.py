@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Draws:
-    """Draws from PCG64's raw 64-bit stream, which NumPy guarantees to be stable, unlike the methods of ``Generator``.
+    """Draw from PCG64's raw 64-bit stream, which NumPy guarantees to be stable, unlike the methods of ``Generator``.
 
     seed: non-negative. purpose: separates the streams of different uses of one seed.
     """

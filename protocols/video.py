@@ -276,4 +276,4 @@ def open_file(source: Path | BinaryIO) -> av.container.InputContainer:
     try:
         return av.open(source if hasattr(source, "seek") else str(source), "r", options=dict(_ALONE))
     except av.error.ArgumentError:  # FFmpeg's error for a format that is not on the list
-        raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and their like") from None
+        raise ValueError("a text file, or another format than mp4, mov, mkv, webm, avi and similar") from None

@@ -55,7 +55,7 @@ def select(keys: np.ndarray, count: int, seed: int) -> Selection:
     Raises ValueError for keys that are not finite or a count below 1.
     """
     if count < 1 or keys.ndim != 3 or not np.isfinite(keys).all():
-        raise ValueError("a memory takes at least one slot, and finite keys (F, V, 3)")
+        raise ValueError("a memory needs at least one slot, and finite keys (F, V, 3)")
     total = len(keys)
     if count >= total:
         held = np.arange(total)

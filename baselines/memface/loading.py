@@ -69,7 +69,7 @@ def load(name: str, weights: Path | None, options: Mapping[str, str]) -> Loaded:
         memory = _swap(name, renderer, Path(options["memory"]))
     elif variant.other_memory:
         raise ModelError(
-            f"{name} needs memory=FILE, a renderer's checkpoint of another person, whose memory it takes",
+            f"{name} needs memory=FILE: the renderer's checkpoint of another person, to use its memory",
             code="missing-option",
         )
     facts = {

@@ -19,7 +19,7 @@ NEAR = 1e-6  # tolerance, in frames, between a time and a frame of the network
 
 
 class Speaker(ABC):
-    """Predicts faces from speech."""
+    """Predict faces from speech."""
 
     @abstractmethod
     def faces(

@@ -68,7 +68,7 @@ def take(place: Path, cache: Path, begin: float = 0.0, end: float | None = None)
     faces = np.isfinite(meshes).all((1, 2))
     times = begin + np.arange(max(0, int(np.floor((end - begin) * RATE + 1e-6)))) / RATE
     if faces.sum() < 2 or len(times) < 2:
-        raise ModelError(f"{place} shows a face in fewer than two frames from {begin:g} s on", code="no-face")
+        raise ModelError(f"{place}: fewer than two frames with a face from {begin:g} s", code="no-face")
     aligned = np.stack([align(one)[0] for one in meshes[faces]])
     known = shown[faces]
     apart = np.abs(known[:, None] - times).min(0)
