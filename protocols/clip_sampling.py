@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+from protocols import frame_numbers
 from protocols.clips import Clip, ClipList
 from protocols.datasets import Dataset
 from protocols.draw import Draws
@@ -52,33 +53,38 @@ def frames_of(clips: ClipList, datasets: Mapping[str, Dataset], mode: str) -> tu
 
     Raises DataError if a clip's frames have no known times (`Dataset.times`).
     """
-    refs = (ref for clip in clips.clips for ref in (clip.source, clip.driving, clip.target) if ref is not None)
-    whole = dict.fromkeys(ref for ref in refs if ref.frame == WHOLE_CLIP)
-    lines: list[str] = []
-    for name in clips.datasets():
-        lines += notices_on_times(datasets[name], [ref.clip for ref in whole if ref.dataset == name], name)
 
     @cache
     def frames(ref: FrameRef) -> tuple[Sequence[str], Sequence[float]]:
         return datasets[ref.dataset].frames(ref.clip), datasets[ref.dataset].times(ref.clip)
 
+    lines: list[str] = []
+    refs = [ref for clip in clips.clips for ref in (clip.source, clip.driving, clip.target) if ref is not None]
+    for name in (name for name in clips.datasets() if datasets[name].assumed_rate):
+        own = {ref.clip: frames(ref)[0] for ref in refs if ref.dataset == name and ref.frame == WHOLE_CLIP}
+        lines += notices_on_times(name, datasets[name].rate, own)
     return clips.pairs(frames, mode.startswith("relative")), lines
 
 
-def notices_on_times(dataset: Dataset, clips: Sequence[str], name: str) -> list[str]:
-    """Return notices on times that no file states. name: of the data, for the user. Raises like `Dataset.times`."""
-    if not dataset.assumed_rate:
-        return []
-    rate = f"{dataset.rate:g} per second"
-    lines: list[str] = [Notice(f"{name}: frames have no time stamps; {rate} are assumed", "assumed-rate")]
-    steps = {clip: dataset.number_step(clip) for clip in clips if len(dataset.frames(clip)) > 1}
+def notices_on_times(what: str, rate: float, clips: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return notices on frames whose times no file states. what: the data, for the user. clips: their frames' names."""
+    assumed = f"{rate:g} per second"
+    lines: list[str] = [Notice(f"{what}: frames have no time stamps; {assumed} are assumed", "assumed-rate")]
+    steps = {clip: _step(names) for clip, names in clips.items() if len(names) > 1}
     if wide := [f"{clip} ({step})" for clip, step in steps.items() if step is not None and step > 1]:
-        what = f"frame numbers in steps of more than 1 in {counted(len(wide), 'clip')}: {some(wide)}"
-        lines.append(Notice(f"{name}: {what}; the numbered frames themselves are read at {rate}", "frame-step"))
+        which = f"frame numbers in steps of more than 1 in {counted(len(wide), 'clip')}: {some(wide)}"
+        lines.append(Notice(f"{what}: {which}; the numbered frames themselves are read at {assumed}", "frame-step"))
     if bare := [clip for clip, step in steps.items() if step is None]:
-        what = f"no frame numbers in {counted(len(bare), 'clip')}: {some(bare)}"
-        lines.append(Notice(f"{name}: {what}; frames are read in the order of their names", "unnumbered-frames"))
+        which = f"no frame numbers in {counted(len(bare), 'clip')}: {some(bare)}"
+        lines.append(Notice(f"{what}: {which}; frames are read in the order of their names", "unnumbered-frames"))
     return lines
+
+
+def _step(names: Sequence[str]) -> int | None:
+    try:
+        return frame_numbers.step(names)
+    except DataError:  # of a package's data set, which has times for them
+        return 1
 
 
 def _clip(dataset: Dataset, protocol: Protocol, source: str, driving: str, identifier: str) -> Clip:

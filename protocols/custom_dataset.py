@@ -76,9 +76,6 @@ class VideoFolder(Dataset):
     def frames(self, clip: str) -> list[str]:
         return [f"{number:07d}" for number in range(self._length(clip))]
 
-    def number_step(self, clip: str) -> int | None:
-        return 1  # by construction
-
     def times(self, clip: str) -> list[float]:
         if not self._is_video(clip) or not self._length(clip):
             return [0.0] * self._length(clip)

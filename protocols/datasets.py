@@ -88,24 +88,24 @@ class Dataset:
         return sorted({file.stem for file in files if file.suffix.lower() in self.suffixes}, key=natural)
 
     def times(self, clip: str) -> list[float]:
-        """Return the time of each of `frames`, in seconds from the clip's first frame. Raises like `number_step`."""
-        self.number_step(clip)
-        return [number / self.rate for number in range(len(self.frames(clip)))]
+        """Return the time of each of `frames`, in seconds from the clip's first frame.
+
+        Raises DataError, with the missing numbers, if the frames' numbers do not rise evenly (`frame_numbers.step`).
+        """
+        return [number / self.rate for number in range(self._length_in_time(clip))]
 
     def end(self, clip: str) -> float:
-        """Return the end of a clip's last frame, in seconds from its first frame. Raises like `number_step`."""
-        self.number_step(clip)
-        return len(self.frames(clip)) / self.rate
+        """Return the end of a clip's last frame, in seconds from its first frame. Raises DataError like `times`."""
+        return self._length_in_time(clip) / self.rate
 
-    def number_step(self, clip: str) -> int | None:
-        """Return by how much the number in the frames' names rises; None if it is not known (`frame_numbers.numbers`).
-
-        Raises DataError, with the missing numbers, if it does not rise evenly: the frames then have no known times.
-        """
+    def _length_in_time(self, clip: str) -> int:
+        """Return the number of a clip's frames, which follow each other without a gap."""
+        names = self.frames(clip)
         try:
-            return frame_numbers.step(self.frames(clip))
+            frame_numbers.step(names)
         except DataError as error:
             raise DataError(f"{self.name}: {self.folder(clip)}: {error}", code=error.code) from None
+        return len(names)
 
     def sound_file(self, clip: str) -> Path | None:
         """Return the sound file of a clip, in one of the places of `sound_stems`; None without one."""

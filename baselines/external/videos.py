@@ -133,7 +133,13 @@ class VideosFolder(Predictor):
         }
 
     def _notices_on_times(self) -> list[str]:
-        return notices_on_times(self.dataset, list(self.found.values()), f"videos:{self.place}")
+        """Raises DataError if the frames of a matched clip have no known times."""
+        if not self.dataset.assumed_rate:
+            return []
+        for clip in self.found.values():
+            self.dataset.times(clip)
+        frames = {clip: self.dataset.frames(clip) for clip in self.found.values()}
+        return notices_on_times(f"videos:{self.place}", self.dataset.rate, frames)
 
     def _frame(self, name: str, time: float, like: Tensor) -> np.ndarray | None:
         """Return the frame that is shown at a time; None from the clip's end."""

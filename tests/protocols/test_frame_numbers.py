@@ -14,10 +14,13 @@ from support.layouts_on_disk import picture
 from support.refused import refused
 
 from protocols import catalogue
+from protocols.clip_sampling import frames_of
+from protocols.clips import Clip, ClipList
 from protocols.custom_dataset import open_dataset
 from protocols.datasets import Dataset, natural
 from protocols.errors import DataError
 from protocols.frame_numbers import aligned, numbers, step
+from protocols.pairs import WHOLE_CLIP, FrameRef
 from protocols.resolve import draw, resolve
 from protocols.stretches import stretches
 
@@ -74,7 +77,7 @@ def test_times_need_numbers_without_a_gap(tmp_path: Path):
     data = open_dataset("mine", tmp_path)
     assert data.times("even") == [0.0, 0.04, 0.08] and data.end("even") == 0.12
     assert data.frames("gap") == ["0", "1", "3"]  # single frames need no time
-    for asked in (data.times, data.end, data.number_step):
+    for asked in (data.times, data.end):
         with refused(DataError, "frame-gap", tmp_path / "gap", " 2"):
             asked("gap")
 
@@ -114,15 +117,17 @@ def test_seconds_to_train_on_need_times(tmp_path: Path):
 def test_videos_and_data_sets_with_times_have_no_gaps(tmp_path: Path):
     write(tmp_path / "videos" / "a.mkv", pictures(range(3)))
     data = open_dataset("mine", tmp_path / "videos")
-    assert data.number_step("a.mkv") == 1 and data.times("a.mkv") == pytest.approx([0, 0.04, 0.08])
+    assert data.times("a.mkv") == pytest.approx([0, 0.04, 0.08])
     folder(tmp_path / "timed" / "a", ["0", "1", "3"])
 
     class Timed(Dataset):
         """A layout that knows its times."""
 
-        assumed_rate = False
-
         def times(self, clip: str) -> list[float]:
             return [int(name) / self.rate for name in self.frames(clip)]
 
-    assert Timed("timed", tmp_path / "timed").times("a") == [0, 0.04, 0.12]
+    timed, ref = Timed("timed", tmp_path / "timed"), FrameRef("timed", "a", WHOLE_CLIP)
+    clips = ClipList("one", 1, (Clip("a", ref, ref, ref, None, "a", "a"),))
+    pairs, notices = frames_of(clips, {"timed": timed}, "absolute")
+    assert [pair.time for pair in pairs.pairs] == [0, 0.04, 0.12]
+    assert [getattr(line, "code", "") for line in notices] == ["assumed-rate"]
