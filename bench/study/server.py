@@ -79,7 +79,7 @@ class Service:
         """Return the rater of a link. Raises 404 for an unknown link."""
         found = self.invited.find(request.path_params["token"])
         if found is None:
-            raise HTTPException(404, "there is no such invitation")
+            raise HTTPException(404, "this invitation is unknown")
         return found
 
     def begin(self, writer: Writer, slot: int) -> None:

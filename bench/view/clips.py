@@ -21,7 +21,7 @@ MEDIA = "media"
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip. video: its address below the run's; None where the file is gone."""
+    """A clip. video: its address below the run's; None if the file is missing."""
 
     entry: PlayerEntry
     video: str | None

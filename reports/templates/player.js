@@ -1,6 +1,6 @@
 "use strict";
-// One video holds all panels of a clip side by side. It is drawn once a frame into a hidden canvas, and every panel is
-// cut out of that, so that no two panels ever show different frames.
+// One video holds all panels of a clip side by side. It is drawn once per frame into a hidden canvas, and every panel is
+// cut out of it, so no two panels ever show different frames.
 (() => {
   const players = [];
 

@@ -1,4 +1,4 @@
-// The organizer's page: counts that stay those of now.
+// The organizer's page: live counts.
 "use strict";
 
 const EVERY = 5000; // milliseconds
@@ -23,7 +23,7 @@ async function refresh() {
     }
     tell("");
   } catch {
-    tell("The server does not answer; the numbers are old.");
+    tell("The server does not respond; the numbers are old.");
   }
 }
 

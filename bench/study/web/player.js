@@ -1,4 +1,4 @@
-// Loads videos whole, plays one or two in step, and knows whether they were seen to their end.
+// Loads whole videos, plays one or two in sync, and records whether they were played to their end.
 "use strict";
 
 const STEP = 0.04; // seconds that two videos may be apart
@@ -26,7 +26,7 @@ function forget(wanted) {
   }
 }
 
-// One video, or two in step; heard is the first, as both have the same sound.
+// One video, or two in sync; the first one's sound is played, since both have the same.
 class Player {
   constructor(trial) {
     const names = trial.videos.length > 1 ? ["Left", "Right"] : [""];
@@ -51,7 +51,7 @@ class Player {
     })));
   }
 
-  // Play to the end; true where it got there, false where it was stopped.
+  // Play to the end; true if it got there, false if it was stopped.
   async play() {
     if (this.videos.every((video) => video.ended)) for (const video of this.videos) video.currentTime = 0;
     const ended = this.videos.map((video) => new Promise((resolve) => {

@@ -11,14 +11,14 @@ class Server {
     const how = content === undefined ? { cache: "no-store" } : {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content),
     };
-    const answer = await fetch(name, how).catch(() => { throw new Error("The server does not answer."); });
+    const answer = await fetch(name, how).catch(() => { throw new Error("The server does not respond."); });
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok) throw Object.assign(new Error(found.error || `The server answered ${answer.status}.`), found);
     return found;
   }
 }
 
-// Keeps answers in this browser, and gives them as a file that is signed with the invitation's key.
+// Stores answers in this browser, and exports them as a file signed with the invitation's key.
 class Folder {
   async texts() {
     this.token = decodeURIComponent(location.hash.slice(1));
@@ -27,7 +27,7 @@ class Folder {
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(this.token)));
     this.name = hex(hash).slice(0, 32);
     const answer = await fetch(`raters/${this.name}.json`).catch(() => null);
-    if (!answer || !answer.ok) throw new Error("There is no such invitation.");
+    if (!answer || !answer.ok) throw new Error("This invitation is unknown.");
     this.plan = await answer.json();
     this.kept = { consented: null, facts: {}, votes: [], ...JSON.parse(localStorage.getItem(this.key()) || "{}") };
     return this.plan.texts;

@@ -1,4 +1,4 @@
-// A rater's page: consent, instructions, trials, end. `Server` and `Folder` keep answers, `Player` shows videos.
+// A rater's page: consent, instructions, trials, end. `Server` and `Folder` store answers, `Player` shows videos.
 "use strict";
 
 const main = document.getElementById("main");
@@ -100,7 +100,7 @@ function trial(texts, source, state) {
       try {
         whole = await player.play();
       } catch {
-        hint.textContent = "The browser did not play; press the button again.";
+        hint.textContent = "The browser did not play the video; press the button again.";
       }
       play.disabled = false;
       play.textContent = whole ? "Play again" : "Continue";
@@ -144,14 +144,14 @@ function trial(texts, source, state) {
       if (state.next) for (const address of state.next.videos) load(address).catch(() => {});
       forget([...now.videos, ...(state.next ? state.next.videos : [])]);
     }, (error) => {
-      say(`${error.message} Load the page again; what you answered is kept.`, true);
+      say(`${error.message} Load the page again; your answers are saved.`, true);
     });
   });
 }
 
 async function end(source, state) {
   if (state.closed && !state.finished) {
-    show("The study is closed", ...paragraphs(["Thank you for what you answered. No more answers are taken."]));
+    show("The study is closed", ...paragraphs(["Thank you for your answers. No more answers are accepted."]));
     return;
   }
   if (!(source instanceof Folder)) {
