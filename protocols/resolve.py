@@ -83,7 +83,7 @@ class Resolved:
 
     @cached_property
     def _still(self) -> Callable[[FrameRef], np.ndarray]:
-        """Decode sources and anchors of whole clips, with a small cache, since they recur in every frame."""
+        """Return a cached decoder for sources and anchors of whole clips, which recur in every frame."""
         return lru_cache(maxsize=8)(lambda ref: self.datasets[ref.dataset].frame(ref, self.frame_size))
 
     def source(self, pair: Pair) -> np.ndarray:

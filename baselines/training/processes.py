@@ -25,7 +25,7 @@ class OneProcess:
         self.device = device
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Return the module, wrapped for the exchange of gradients; call it before a backward pass."""
+        """Return the module, wrapped for the exchange of gradients; its call starts a backward pass."""
         return module
 
     def backward(self, loss: Tensor) -> None:

@@ -16,7 +16,7 @@ from baselines.training import published
 PUBLISHED_STAGES: Stages = ((256, 1.0, 4),)
 AVD_STAGES: Stages = ((256, 1.0, 32),)
 BETAS = (0.5, 0.999)  # Adam's, in every training
-# Fields that may change when a run resumes: they do not affect the result, or (device) only by rounding.
+# Fields that may change when a run resumes: they do not affect the result, or (device) equal results are not promised.
 FREE = {"data", "out", "cache", "save_every", "log_every", "evaluate_every", "patience", "tensorboard", "device"}
 
 
