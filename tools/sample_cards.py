@@ -37,7 +37,7 @@ from reports.schema.summary import Row, Summary, parse_summary
 HEADING = "## Held-out frames"
 HEAD = """# {title}: sample checkpoint
 
-A reduced-width {title}, for the rows of the papers' ablations on the sample set.
+A reduced-width {title}, {purpose}.
 It was trained on three people: its numbers say nothing about {title}.
 
 - File: `{file}`, {megabytes:.1f} MB, {millions:.2f} million numbers; the network's configuration is in its metadata.
@@ -56,6 +56,7 @@ It was trained on three people: its numbers say nothing about {title}.
 - Losses: `{log}` (means over 20 steps; weighted).
 
 """
+ABLATIONS = "for the rows of the papers' ablations on the sample set"
 STARTED = """- Starts from the sample checkpoint of {start}, as stored, where keys and shapes agree
   ({taken}; the rest starts from random numbers), so it is not an independent training.
 """
@@ -97,6 +98,7 @@ def head(about: Card, file: Path, facts: dict[str, Any]) -> str:
         numbers = sum(stream.get_tensor(key).numel() for key in stream.keys())  # noqa: SIM118 (no mapping)
     return HEAD.format(
         title=about.title,
+        purpose="for runs without published weights" if about.of is None else ABLATIONS,
         file=file.name,
         megabytes=file.stat().st_size / 1e6,
         millions=numbers / 1e6,

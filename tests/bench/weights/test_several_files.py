@@ -49,6 +49,7 @@ def test_small_networks_are_not_the_published_files(folder: Path, monkeypatch, c
 )
 def test_without_weights_or_training_one_line_says_so(arguments, error, monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(type(CARD), "sample", property(lambda self: tmp_path / "none"))
     ended = call(monkeypatch, capsys, *arguments)
     assert ended[0] == 2 and ended[1].count("\n") <= 1 and "Traceback" not in ended[1]
     assert ended.error == error
