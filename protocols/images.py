@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from protocols.errors import DataError, MissingFile, first_line
 
 MAX_PIXELS = 100_000_000  # of one frame; as RGB that is 300 MB
-# Pillow knows others, some of which hand the file to outside programs (EPS to Ghostscript).
+# Pillow knows others, some of which pass the file to external programs (EPS to Ghostscript).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "PPM")
 _ORIENTATION = 0x0112  # of EXIF
 _TURNS = {

@@ -1,4 +1,4 @@
-"""An outside program as a model."""
+"""An external program as a model."""
 
 from __future__ import annotations
 

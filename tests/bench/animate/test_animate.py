@@ -72,7 +72,7 @@ def animate(monkeypatch, capsys):
 
 @pytest.fixture
 def program(folder):
-    """A model as an outside program: a Python body that sees one `row` of pairs.csv and the folder `out`."""
+    """A model as an external program: a Python body that sees one `row` of pairs.csv and the folder `out`."""
 
     def write(body: str) -> str:
         lines = ["import csv, shutil, sys, time", "from pathlib import Path", "pairs, out = map(Path, sys.argv[1:])"]
