@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from baselines.external.videos import VideosFolder
 from bench.run.engine import Model
 from protocols.clips import Clip
 from protocols.datasets import Dataset
+from protocols.errors import DataError
 from protocols.folder import some
-from protocols.frame_numbers import numbers
+from protocols.frame_numbers import numbers, step
 from protocols.pairs import FrameRef
 from protocols.resolve import Resolved
 
@@ -26,7 +27,10 @@ SHORT = 0.5  # of a frame by which lengths may differ
 
 
 def differences(model: Model, resolved: Resolved) -> dict[str, dict[str, str]]:
-    """Return how a model's videos differ from the reference clips: kind (``length``, ``rate``, ...) → clip → words."""
+    """Return how a model's videos differ from the reference clips: kind (``length``, ``rate``, ...) → clip → words.
+
+    Raises DataError if the frame numbers of a clip and its reference show that their frames do not match by position.
+    """
     predictor = model.predictor
     found: dict[str, dict[str, str]] = {}
     if not isinstance(predictor, VideosFolder) or resolved.clips is None:
@@ -69,9 +73,12 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
     elif not math.isinf(seconds):
         names, other_names = truth.frames(ref.clip), made.frames(name)
         lines |= _clocks(clip, (seconds, len(names)), (other, len(other_names)))
-        first, other_first = (next(iter(numbers(found) or ()), None) for found in (names, other_names))
-        if "length" in lines and None not in (first, other_first) and first != other_first:
-            lines["first frame number"] = f"begins with frame {other_first}, the reference with frame {first}"
+        told, unmatched = _numbering(names, other_names) if "length" in lines else ("", False)
+        if unmatched:
+            what = f"{made.folder(name)}: {told}, and the two have different lengths"
+            raise DataError(f"{what}; keep the same frames of both", code="frames-differ")
+        if told:
+            lines["first frame number"] = told
     size, other_size = (_size(data, one) for data, one in ((truth, ref.clip), (made, name)))
     if size != other_size:
         lines["size"] = f"{other_size[1]}x{other_size[0]}, reference {size[1]}x{size[0]}"
@@ -81,6 +88,23 @@ def _compare(clip: Clip, datasets: Mapping[str, Dataset], made: Dataset, name: s
             f"has {'sound' if other_heard else 'no sound'}, the reference {'has some' if heard else 'none'}"
         )
     return lines
+
+
+def _numbering(reference: Sequence[str], names: Sequence[str]) -> tuple[str, bool]:
+    """Return how a video's frame numbers differ from the reference's, in words, and whether this decides its times.
+
+    Frames of different duration do not match by position if their numbers rise by different steps, or if the video
+    starts at a later number than the reference: only 0 and 1 are where programs begin that number their own frames.
+    """
+    found, other = numbers(reference), numbers(names)
+    if not found or not other:
+        return "", False
+    rises, rise = step(reference), step(names)
+    if rises and rise and rises != rise:
+        return f"frame numbers rise by {rise}, those of the reference by {rises}", True
+    if found[0] == other[0]:
+        return "", False
+    return f"begins with frame {other[0]}, the reference with frame {found[0]}", other[0] > max(found[0], 1)
 
 
 def _clocks(clip: Clip, truth: tuple[float, int], made: tuple[float, int]) -> dict[str, str]:

@@ -226,6 +226,17 @@ def test_a_folder_of_frames_with_a_gap_is_refused_on_either_side(bench):
     assert bench.score("real", "late", name="l")[0] == 0
     unlike = bench.manifest("l").clips.unlike["late"]
     assert unlike.keys() == {"length", "first frame number"} and unlike["first frame number"].keys() == {"anna"}
+    for name, kept in (("fifth", slice(0, None, 5)), ("from2", slice(2, None)), ("half", slice(0, 4))):
+        for clip in NUMBERS:
+            (bench.root / name / clip).mkdir(parents=True)
+            for file in sorted((bench.root / "real" / clip).iterdir())[kept]:
+                shutil.copy(file, bench.root / name / clip)
+        ended = bench.score("real", name, name=name)
+        if name == "half":  # the numbers agree as far as they go
+            assert ended[0] == 0 and (bench.rows(name)["psnr"] == CAP).all()
+            continue
+        assert (ended[0], ended.error, len(ended[1].splitlines())) == (2, "frames-differ", 1), name
+        assert f"{name}/anna" in ended[1] and not (bench.root / "runs" / name).exists()
 
 
 def test_a_finished_run_is_not_measured_again(bench):
