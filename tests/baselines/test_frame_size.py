@@ -18,8 +18,9 @@ from baselines.predictor import ModelError, Predictor
 
 CPU = torch.device("cpu")
 SAMPLES = [name for name in MODELS if card(name).sample.is_file()]
-# Variants of these are made of the same parts; LIA works on one side alone.
-OTHER_SAMPLES = [n for n in SAMPLES if "+" not in n and n != "lia" and not n.startswith(("mcnet", "ostnet-"))]
+# Variants of these are made of the same parts; LIA and LivePortrait work on one side only.
+WITHOUT = ("lia", "liveportrait", "mcnet", "ostnet-")
+OTHER_SAMPLES = [name for name in SAMPLES if "+" not in name and not name.startswith(WITHOUT)]
 MEMORY = ("mcnet", "mcnet-paper", "fomm+memory", "tpsm+memory")
 LEVELS = re.compile(r"_(\d+)\.")
 
