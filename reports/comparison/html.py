@@ -16,6 +16,7 @@ from reports.run import page as pages
 from reports.run import plots, view
 from reports.run.choose import PREFERRED
 from reports.run.pictures import FULL_SCALE, color_bar
+from reports.run.verdict import CLEAR
 from reports.schema.comparison import Duel, RunComparison
 
 SEEN_BY = tuple(family for families in PREFERRED.values() for family in families)  # metrics to choose pictures by
@@ -47,6 +48,8 @@ def page(comparison: RunComparison, a: Path | None = None, b: Path | None = None
         columns=columns,
         head=compare_view.head(comparison),
         tallies=[compare_view.tally(duel, columns) for duel in comparison.duels],
+        too_few=[compare_view.too_few(duel) for duel in comparison.duels],
+        clear_below=CLEAR,
         seen_by=seen_by,
         seen=[pictures.shown(a, b, duel, seen_by) if a and b and seen_by else [] for duel in comparison.duels],
         pictured=a is not None and b is not None and seen_by is not None,

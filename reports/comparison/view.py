@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from protocols.words import counted
+from reports.run.verdict import CLEAR, smallest_p
 from reports.run.view import Column, interval, number, p_value
 from reports.schema.comparison import Compared, Duel, Group, RunComparison, SetsCompared
 
-ALPHA = 0.05  # of Holm's p: below it a side is better, else the two tie
 MANY = 6  # groups of a grouping that the terminal shows; the page shows all
 
 
@@ -59,7 +59,7 @@ def notes(comparison: RunComparison) -> list[str]:
         f"intervals: 95 %, {comparison.n_resamples} resamples by identity, video and {comparison.unit}, "
         f"seed {comparison.seed}; p: randomization test over identities, Holm-adjusted over {family(comparison)}",
         "effect: mean difference divided by the standard deviation of the differences; "
-        f"wins: share of {comparison.unit}s, a tie counts half; tie: Holm's p is {ALPHA} or more",
+        f"wins: share of {comparison.unit}s, a tie counts half; tie: Holm-adjusted p of {CLEAR} or more",
         *comparison.notices,
     ]
     if any(duel.sets for duel in comparison.duels):
@@ -99,11 +99,11 @@ def favors(column: Column, difference: float | None) -> str:
 def verdict(column: Column, entry: Compared | SetsCompared) -> str:
     """Return the better side, ``a`` or ``b``; ``tie`` where the difference may be chance; "" without a difference.
 
-    Chance: Holm's p of at least `ALPHA`; for set metrics, which have no p, an interval that includes zero.
+    Chance: Holm-adjusted p of at least `CLEAR`; for set metrics, which have no p, an interval that includes zero.
     """
     if entry.difference is None:
         return ""
-    sure = entry.p_holm < ALPHA if isinstance(entry, Compared) else clear(entry)
+    sure = entry.p_holm < CLEAR if isinstance(entry, Compared) else clear(entry)
     return favors(column, entry.difference) if sure and entry.difference else "tie"
 
 
@@ -116,6 +116,12 @@ class Tally:
     clear_a: int
     clear_b: int
     of: int
+
+
+def too_few(duel: Duel) -> float | None:
+    """Return the smallest Holm-adjusted p that the number of identities allows, if it is not below `CLEAR`."""
+    least = smallest_p(duel.comparisons)
+    return least if least >= CLEAR else None
 
 
 def tally(duel: Duel, known: Mapping[str, Column]) -> Tally:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from playwright import sync_api
-from support import fake_run
+from support import fake_run, manifests
 from support.browsers import BROWSER, needed
 from support.manifests import manifest_of, summary_of
 
@@ -68,23 +68,56 @@ def test_digest_follows_the_content():
     assert digest_of({"a": 1, "b": 2}) == digest_of({"b": 2, "a": 1}) != digest_of({"a": 1, "b": 3})
 
 
-def test_losing_to_a_copy_of_the_source_is_the_first_thing_said(tmp_path):
-    run = fake_run.make(tmp_path / "r", models=("mcnet", "copy-source"), pairs=24, metrics=FEW, failures=False)
-    table = view.summary_table(summary_of(run), manifest_of(run))
-    good = verdict.standings(summary_of(run), table)
-    assert [(one.model, one.bound, one.worse, one.of) for one in good] == [("mcnet", "copy-source", (), 4)]
+def standing(run: Path, **p_of: float | None) -> verdict.Standing:
+    """Return the standing against copy-source where it wins on the named metrics, with these p; None: a tie."""
     turned = [
-        entry.but(better="copy-source", p_holm=0.01 if entry.metric == "l1" else 0.4)
-        if entry.metric in ("l1", "ssim")
+        entry.but(better=None if p_of[entry.metric] is None else "copy-source", p_holm=p_of[entry.metric] or 1.0)
+        if entry.metric in p_of
         else entry
         for entry in summary_of(run).comparisons
     ]
-    (bad,) = verdict.standings(summary_of(run).but(comparisons=tuple(turned)), table)
-    assert {column.name for column in bad.worse} == {"l1", "ssim"}
-    assert [column.name for column in bad.clear] == ["l1"]
+    manifests.write(run, manifest_of(run), summary_of(run).but(comparisons=tuple(turned)))
+    (one,) = verdict.standings(summary_of(run), view.summary_table(summary_of(run), manifest_of(run)))
+    return one
+
+
+def first_sentence(run: Path) -> str:
     text = html.write(run).read_text("utf-8")
-    assert text.index('class="lead verdict"') < text.index("<p", text.index('class="lead verdict"'))
-    assert text.index("<h1") < text.index('class="lead verdict"') < text.index("<nav")
+    start = text.index('class="lead verdict"')
+    assert text.index("<h1") < start < text.index("<p", start) < text.index("<nav")
+    return text[start : text.index("</p>", start)]
+
+
+def test_losing_to_a_copy_of_the_source_is_the_first_thing_said(tmp_path):
+    run = fake_run.make(tmp_path / "r", models=("mcnet", "copy-source"), pairs=24, metrics=FEW, failures=False)
+    good = standing(run)
+    assert (good.model, good.bound, good.worse, len(good.better), good.of) == ("mcnet", "copy-source", (), 4, 4)
+    assert 'class="failed"' not in first_sentence(run)
+    bad = standing(run, l1=0.4, ssim=0.05, **{"aed-dlib": None})
+    assert {column.name for column in bad.worse} == {"l1", "ssim"} and bad.clearly_worse == ()
+    assert [column.name for column in bad.better] == ["prmse-pnp"] and bad.of == 4
+    said = first_sentence(run)
+    assert "is worse than copy-source" in said and 'class="failed"' not in said
+    assert re.findall(r"\d+", re.sub(r"<[^>]*>", "", said.partition(">")[2]))[:3] == ["2", "4", "1"]
+    clear = standing(run, l1=0.01)
+    assert [column.name for column in clear.clearly_worse] == ["l1"] and len(clear.worse) == 2
+    assert 'class="failed"' in first_sentence(run)
+
+
+@pytest.mark.parametrize(
+    ("identities", "smallest", "family", "words"),
+    [(3, 0.25, 3, "3"), (5, 1 / 16, 1, "5"), (6, 1 / 32, 3, "6"), (6, 1 / 32, 1, None), (9, 0.25, 3, "few")],
+)
+def test_too_few_identities_for_a_clear_difference_are_said(tmp_path, identities, smallest, family, words):
+    run = fake_run.make(tmp_path / "r", models=("mcnet", "copy-source"), pairs=24, metrics=FEW, failures=False)
+    summary = summary_of(run)
+    side = summary.clusters.driving.but(identities=identities)
+    entries = tuple(entry.but(p_smallest=smallest, family=family, p_holm=1.0) for entry in summary.comparisons)
+    clusters = summary.clusters.but(source=side, driving=side)
+    manifests.write(run, manifest_of(run), summary.but(clusters=clusters, comparisons=entries))
+    note = verdict.too_few(summary_of(run))
+    assert (note is None) == (words is None) and (not words or words in note.split())
+    assert ('id="too-few"' in first_sentence(run)) == bool(words)
 
 
 def test_a_copy_of_the_source_is_no_judge_of_metrics_against_the_source(tmp_path):
@@ -144,6 +177,11 @@ def test_a_comparison_counts_who_is_better_and_shows_pairs_of_both_sides(run):
     text = compare_html.page(found, run, run)
     assert text.count('alt="output of') == 2 * len(shown) and text.index("lead verdict") < text.index("<nav")
     assert 'alt="output of' not in compare_html.page(found)
+    few, enough = (
+        found.but(duels=(duel.but(comparisons=tuple(one.but(p_smallest=p, family=3) for one in duel.comparisons)),))
+        for p in (0.25, 0.01)
+    )
+    assert 'data-smallest-p="0.75"' in compare_html.page(few) and "smallest-p" not in compare_html.page(enough)
     assert [one.pairs for one in shown] == [(one.row.pair, one.row.pair) for one in shown]
 
 
@@ -212,6 +250,18 @@ def test_nothing_scrolls_sideways_but_boxes(pages, browser, width):
             new Set([...t.querySelectorAll('.bar')].map(e => Math.round(e.getBoundingClientRect().left))).size)""")
         assert max(lefts) <= 1, name  # bars of one table are level
     page.close()
+
+
+@needed
+def test_a_box_says_that_it_scrolls_only_where_it_does(pages, browser):
+    for width, some in ((390, True), (2400, False)):
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        page.goto(pages["run"].as_uri())
+        boxes = page.evaluate("""[...document.querySelectorAll('.scroll')].filter(e => e.checkVisibility()).map(e =>
+            [e.scrollWidth > e.clientWidth, parseFloat(getComputedStyle(e, '::before').height) > 10])""")
+        assert boxes and all(scrolls == says for scrolls, says in boxes)
+        assert any(scrolls for scrolls, _ in boxes) == some
+        page.close()
 
 
 @needed
