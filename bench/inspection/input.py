@@ -77,7 +77,7 @@ def inspect_models(
 ) -> Path:
     """Draw each model's computation and write the page; return its path. Raises UserError, DataError or ModelError."""
     if not models:
-        raise UserError("--model: give at least one name", code="missing-option")
+        raise UserError("--models: give at least one name", code="missing-option")
     heard = [name for name in models if ModelSpec.parse(name).target in MEMFACE]
     seen: list[Inspection | MemoriesSeen] = []
     notes: list[str] = []
@@ -115,7 +115,8 @@ def inspect_run(
 ) -> Path:
     """Draw the networks of a run, or those named, for the first `count` pairs with saved pictures.
 
-    Write the page to `out`, by default ``<run>/inspect``; return its path. Raises UserError or ModelError.
+    Write the page to `out`, by default ``<run>/inspect``; return its path. Raises UserError or ModelError, for a run
+    without a network driven by frames too.
     """
     if (manifest := RunDirectory(run).manifest()) is None:
         raise UserError(f"--run {run}: is not the folder of a run", code="no-finished-run")
@@ -123,8 +124,14 @@ def inspect_run(
     for name in models or known:
         if name not in known:
             raise UserError(
-                f"{name}: is not a network of this run; it has {', '.join(known) or 'none'}", code="unknown-model"
+                f"{name}: is not a network of this run that is driven by frames; it has {', '.join(known) or 'none'}",
+                code="unknown-model",
             )
+    if not known:
+        labels = ", ".join(model.name for model in manifest.models)
+        raise UserError(
+            f"--run {run}: has no network driven by frames to inspect; its models: {labels}", code="no-network"
+        )
     if isinstance(manifest, Complete):
         kept_pictures.check(run, manifest)
     pictures = run / "pictures"
@@ -167,6 +174,8 @@ def _inspect(
     with closing(registry.load(name, weights=weights, device=device)) as predictor:
         if not isinstance(predictor, NetworkPredictor):
             raise UserError(f"{name} has no network to inspect; see `list models`", code="no-network")
+        if not predictor.card.probes:
+            raise UserError(f"{name}: its model.json has no `probes`, so nothing can be drawn", code="no-network")
         mode = predictor.known_mode(mode or predictor.motion_modes[0], name)
         if mode.startswith("relative") and pairs[0].anchor is None:
             raise UserError(

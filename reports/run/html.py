@@ -103,7 +103,7 @@ def write(run: Path, single_file: bool = False) -> Path:
         players=players.of_run(run, colors, single_file) if manifest.clips else players.Players({}),
         axis={"left": plots.LEFT, "wide": plots.WIDE},
         picture_metric=view.Column(metric) if metric else None,
-        inspected=not single_file and (run / "inspect" / "inspect.html").is_file(),
+        inspected=not single_file and _inspected(run / "inspect"),
         gallery=not single_file and (run / "gallery.html").is_file(),
         values=_values(pictured, metric.name) if metric and metric.name in samples else {},
         facts=pictured.drop_duplicates("pair").set_index("pair").to_dict("index"),
@@ -123,6 +123,11 @@ def write(run: Path, single_file: bool = False) -> Path:
 def _parameters(model: ModelEntry) -> list[tuple[str, int]]:
     """Return the number of parameters of each stage, or of the whole model; empty if it states none."""
     return list(model.parts.items()) or ([("whole model", model.parameters)] if model.parameters else [])
+
+
+def _inspected(folder: Path) -> bool:
+    """Whether the folder has a page of `inspect`, with pictures."""
+    return (folder / "inspect.html").is_file() and any(folder.glob("*.png"))
 
 
 def _shown(table: view.SummaryTable) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from support.refused import refused
 from support.small_networks import ALL, batch, small  # noqa: E402
 from typer.testing import CliRunner
@@ -18,8 +22,11 @@ from baselines.liveportrait.retargeting import stitched
 from bench.cli.inspect import parse_squeeze
 from bench.cli.main import app
 from bench.inspection.inspect import attention, inspect, spread
+from bench.rundir.directory import RunDirectory
+from bench.rundir.seal import sealed
 from bench.runtime.errors import UserError
 from reports.inspection.figures import color_wheel, figures
+from reports.run import html
 
 CPU = torch.device("cpu")
 MEMORIES = [name for name in ALL if "memory" in name or name.startswith("mcnet")]
@@ -167,6 +174,71 @@ def test_a_run_is_looked_into_and_its_report_links_the_page(sample_set: Path, tm
             raise CliRunner().invoke(app, ["inspect", "--run", str(tmp_path / "r"), *arguments]).exception
     with refused(UserError, "no-finished-run", tmp_path):
         raise CliRunner().invoke(app, ["inspect", "--run", str(tmp_path)]).exception
+
+
+@pytest.fixture(scope="module")
+def without_networks(sample_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a run of bounds only, one of saved frames, and one of finished videos."""
+    folder = tmp_path_factory.mktemp("without")
+    out = ["--device", "cpu", "--metrics", "l1", "--out", str(folder)]
+    pairs = ["run", "--protocol", "vox1-sameid", "--data", "sample", "--limit", "1", *out]
+    clip = folder / "truth" / "a"
+    clip.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (64, 64), (80 * number, 90, 40)).save(clip / f"{number:07d}.png")
+    shutil.copytree(folder / "truth", folder / "made")
+    frames = f"mine=frames:{folder / 'bounds' / 'frames' / 'copy-source'}"
+    for arguments in (
+        [*pairs, "--models", "copy-source,copy-target", "--save-frames", "--name", "bounds"],
+        [*pairs, "--models", frames, "--name", "frames"],
+        ["score", str(folder / "truth"), str(folder / "made"), *out, "--name", "videos"],
+    ):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("bounds", "copy-source"), ("frames", "mine"), ("videos", "made"), ("sound", "copy-source")]
+)
+def test_a_run_without_a_network_is_refused_and_no_page_is_written(
+    name: str, model: str, without_networks: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    shutil.copytree(without_networks / ("bounds" if name == "sound" else name), run)
+    if name == "sound":  # a network, but no frame drives it
+        ran = RunDirectory(run).manifest()
+        models = tuple(entry.but(parameters=7, driven_by="sound") for entry in ran.models)
+        changed = sealed(ran.but(models=models)).content()
+        (run / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
+    with refused(UserError, "no-network", run, model) as error:
+        raise CliRunner().invoke(app, ["inspect", "--run", str(run)]).exception
+    assert "\n" not in str(error.value) and not (run / "inspect").exists()
+
+
+def test_a_report_links_no_page_without_pictures(without_networks: Path, tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    shutil.copytree(without_networks / "videos", run)
+    (run / "inspect").mkdir()
+    (run / "inspect" / "inspect.html").write_text("<title>nothing</title>", encoding="utf-8")
+    assert "inspect/inspect.html" not in html.write(run).read_text("utf-8")
+    (run / "inspect" / "fomm_0_motion.png").write_bytes(b"")
+    assert "inspect/inspect.html" in html.write(run).read_text("utf-8")
+
+
+def test_a_network_whose_card_names_nothing_to_draw_is_refused(sample_set: Path, tmp_path: Path, monkeypatch) -> None:
+    load = registry.load
+
+    def bare(*arguments, **options):
+        predictor = load(*arguments, **options)
+        predictor.card = dataclasses.replace(predictor.card, probes={})
+        return predictor
+
+    monkeypatch.setattr(registry, "load", bare)
+    with refused(UserError, "no-network", "fomm", "probes"):
+        arguments = ["--models", "fomm", "--device", "cpu", "--out", str(tmp_path / "out")]
+        raise CliRunner().invoke(app, ["inspect", *arguments]).exception
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
