@@ -16,7 +16,7 @@ import numpy as np
 from protocols import files, plugins
 from protocols.datasets import SOUNDS, Dataset, names
 from protocols.errors import DataError, unreadable
-from protocols.folder import PICTURES, Found, find, is_video, some
+from protocols.folder import PICTURES, Found, find, is_picture, is_video, some
 from protocols.moving import MovingPicture, open_video
 from protocols.notices import Notice
 from protocols.pairs import FrameRef
@@ -56,8 +56,12 @@ class VideoFolder(Dataset):
 
     @cached_property
     def found(self) -> Found:
-        """Return the files below the root."""
+        """Return the files below the root. Raises DataError for a single file that is neither video nor picture."""
         if self._only:
+            if not self._is_video(self._only) and not is_picture(self._only):
+                raise DataError(
+                    f"{self._only}: by its name neither a video, a picture nor a folder", code="unreadable-video"
+                )
             return Found((self._only,), (), (), ())
         return find(self.root, self.follow_links)
 

@@ -19,7 +19,7 @@ from bench.runtime.errors import UserError
 from protocols import frame_numbers
 from protocols.datasets import natural
 from protocols.errors import DataError
-from protocols.folder import PICTURES, is_picture, some
+from protocols.folder import PICTURES, is_picture, is_video, some
 from protocols.images import facts, opened, read_rgb
 from protocols.moving import open_video
 from protocols.notices import Notice
@@ -100,7 +100,9 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
         )
         files = [file for file in found if is_picture(file)]
         if not files:
-            raise UserError(f"{option} {path}: no image in this folder ({', '.join(PICTURES)})", code="missing-frames")
+            clip = next((one for one in found if is_video(one) or _has_pictures(one)), None)
+            hint = f"; give one clip, such as {clip}" if clip else f" ({', '.join(PICTURES)})"
+            raise UserError(f"{option} {path}: no image in this folder{hint}", code="missing-frames")
         frames = FramesDriving(files, fps)
         try:
             frame_numbers.step([file.stem for file in files])
@@ -114,6 +116,12 @@ def open_driving(path: Path, fps: Fraction | None, option: str = "--driving") ->
     if not path.is_file():
         raise UserError(f"{option} {path}: no such file or folder", code="missing-file")
     return FramesDriving([path], fps) if _is_still(path) else VideoDriving(path, fps)
+
+
+def _has_pictures(path: Path) -> bool:
+    with suppress(OSError):  # a file, or a folder that may not be read
+        return any(map(is_picture, path.iterdir()))
+    return False
 
 
 def read_source(path: Path) -> tuple[np.ndarray, list[str]]:

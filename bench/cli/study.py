@@ -74,15 +74,13 @@ def make(
     )
     study = making.make(runs, out, wanted)
     console = terminal()
-    ratings = sum(trial.kind == "rating" for rater in study.raters for trial in rater.trials)
-    videos = sum(one.role in {"model", "reference"} for one in study.stimuli)
     for left in study.left_out:
         console.print(f"left out: {left.model} on {left.clip}: {left.why}", style="yellow", markup=False)
     if study.training_clip:
         console.print(f"for training only: {study.training_clip}", markup=False)
     console.print(
-        f"{counted(len(study.raters), 'rater')}, {ratings / len(study.raters):.0f} ratings each in about "
-        f"{making.minutes_of(study):.0f} minutes; {counted(videos, 'video')} to rate",
+        f"{counted(len(study.raters), 'rater')}, about {making.minutes_of(study):.0f} minutes each; "
+        + making.workload(study),
         markup=False,
         soft_wrap=True,
     )

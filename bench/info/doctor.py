@@ -107,7 +107,8 @@ def render(console: Console, weights: Path | None, everything: bool = False) -> 
         line("installed", "bold")
         for row in found:
             line(f"  {row.item}, for {row.used_for}: {row.found}")
-    line(f"missing: {len(missing)} of {len(rows)} (optional: without them, runs compute proxies instead)", "bold")
+    note = "" if everything else "; a line can stand for several"
+    line(f"missing: {len(missing)} of {len(rows)} (optional: without them, runs compute proxies instead{note})", "bold")
     for text in _details(missing) if everything else _short(missing):
         line(f"  {text}")
     if not everything:

@@ -6,6 +6,7 @@ import datetime
 import json
 import random
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,17 @@ from bench.study.folder import MEDIA, PLAN
 from bench.study.material import Material
 from bench.study.whole import new_folder
 from protocols import files, interruption
-from reports.schema.study import FORMAT, TRUTH, Asked, Id, Kind, Question, Stimulus, StimulusRole, Study
+from protocols.words import counted
+from reports.schema.study import FORMAT, TRUTH, Asked, Id, Kind, Question, Stimulus, StimulusRole, Study, TrialKind
 
 RESERVED = 5  # least number of clips at which one is used for training only
 PAUSE, ANSWER = 2.0, 4.0  # seconds of a trial in addition to the video, and seconds per question
+KINDS: dict[TrialKind, str] = {
+    "training": "for practice",
+    "rating": "to rate",
+    "attention": "to check attention",
+    "repeat": "repeated",
+}
 READING = 90.0  # seconds for consent and instructions
 
 
@@ -67,6 +75,15 @@ def minutes_of(study: Study) -> float:
         for rater in study.raters
     ]
     return sum(each) / len(each) / 60
+
+
+def workload(study: Study) -> str:
+    """Return in words how many videos, or pairs of videos, a rater sees, by kind; all raters see equally many."""
+    count = Counter(trial.kind for trial in study.raters[0].trials)
+    parts = [f"{count[kind]} {word}" for kind, word in KINDS.items() if count[kind]]
+    one, many = ("video", "videos") if study.kind == "acr" else ("pair of videos", "pairs of videos")
+    what = counted(count.total(), one, many)
+    return f"{what} per rater: {', '.join(parts)}"
 
 
 def _takes(seconds: float, questions: int) -> float:

@@ -295,7 +295,9 @@ GOOD = {"--model": "copy-source", "--source": "photo.png", "--driving": "driving
         ({"--driving": "text.mp4"}, "unreadable-video", ["text.mp4"]),
         ({"--driving": "sound.wav"}, "unreadable-video", ["sound.wav"]),
         ({"--driving": "."}, "picture-too-small", ["20x20"]),
-        ({"--driving": "empty"}, "missing-frames", ["--driving empty"]),
+        ({"--driving": "empty"}, "missing-frames", ["--driving empty", ".png"]),
+        ({"--driving": "clips"}, "missing-frames", ["--driving clips", "clips/anna"]),
+        ({"--driving": "videos"}, "missing-frames", ["--driving videos", "videos/anna.mp4"]),
         ({"--model": "fomn"}, "unknown-model", ["fomn", "fomm"]),
         ({"--model": "fomm", "--mode": "avd"}, "unknown-mode", ["fomm", "avd"]),
         ({"--mode": "sideways"}, "unknown-choice", ["sideways", "absolute"]),
@@ -319,7 +321,10 @@ GOOD = {"--model": "copy-source", "--source": "photo.png", "--driving": "driving
 def test_mistakes_are_one_line_and_exit_code_2(animate, folder, changes, error, words):
     make_video(folder / "driving.mp4", "mp4")
     Image.new("RGB", (20, 30)).save("small.png")
-    (folder / "empty").mkdir()
+    for name in ("empty", "clips/anna", "clips/zoe", "videos/notes"):
+        (folder / name).mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save("clips/anna/0.png")
+    make_video(folder / "videos" / "anna.mp4", "mp4")
     for name in ("text.txt", "text.mp4"):
         (folder / name).write_text("not a picture\n" * 50)
     with wave.open("sound.wav", "wb") as sound:

@@ -314,6 +314,9 @@ def test_other_files_and_empty_folders(bench):
     for places in (("truth", "none"), ("none", "mine"), ("truth", "nowhere")):
         ended = bench.score(*places, name="e")
         assert ended[0] == 2 and ended.error and "Traceback" not in ended[1]
+    for places in (("truth", "mine/notes.txt"), ("truth/notes.txt", "mine"), ("mine/notes.txt", "--no-truth")):
+        ended = bench.score(*places, name="e")
+        assert (ended[0], ended.error) == (2, "unreadable-video") and "notes.txt" in ended[1]
 
 
 def test_a_video_that_is_damaged_inside_is_compared_as_far_as_it_can_be_read(bench):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections import Counter
 from dataclasses import replace
@@ -124,6 +125,14 @@ def test_every_rater_has_training_checks_and_a_repetition(acr):
             if trial.repeats:
                 first = rater.trials[places[trial.repeats]]
                 assert first.stimuli == trial.stimuli and places[trial.id] - places[first.id] > 2
+
+
+def test_the_workload_is_what_a_rater_sees(root, tmp_path, acr):
+    _, study = acr
+    assert [int(number) for number in re.findall(r"\d+", make.workload(study))] == [13, 2, 8, 2, 1]
+    bare = made(root, tmp_path / "s", "ccr", ("rendering",), attention=0, repeats=0)
+    total, *parts = (int(number) for number in re.findall(r"\d+", make.workload(bare)))
+    assert len(parts) == 2 and total == sum(parts) == len(bare.raters[0].trials)
 
 
 @pytest.mark.parametrize(("kind", "bound"), [("ccr", 1), ("preference", 1)])
