@@ -5,6 +5,7 @@ A block behind ``<!-- not run: WHY -->`` is left out.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -57,3 +58,6 @@ def test_the_commands_of_a_page_work(name, left, tmp_path, sample_set, cache):
     done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [file for file in left if not (tmp_path / file).is_file()] == []
+    if name == "getting-started":  # both clips show one man
+        summary = json.loads((tmp_path / "runs" / "scored" / "summary.json").read_text(encoding="utf-8"))
+        assert summary["clusters"]["source"]["identities"] == 1
