@@ -159,7 +159,7 @@ def test_with_a_table_the_angles_learn(clips: Path, tmp_path: Path, monkeypatch)
     assert run.trainee.network.he_estimator.fc_roll.weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("named", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_log_and_checkpoint_say_whether_there_was_a_table(
     named: bool, clips: Path, tmp_path: Path, monkeypatch, caplog, interrupted_after_one
 ) -> None:

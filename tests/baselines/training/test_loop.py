@@ -42,7 +42,13 @@ class Stopped(Exception):
 
 
 @pytest.mark.parametrize(
-    ("model", "bf16"), [("fomm", False), ("tpsm", False), ("mcnet", False), pytest.param("fomm", True, marks=SLOW)]
+    ("model", "bf16"),
+    [
+        ("fomm", False),
+        pytest.param("fomm", True, marks=SLOW),
+        pytest.param("tpsm", False, marks=SLOW),
+        pytest.param("mcnet", False, marks=SLOW),
+    ],
 )
 def test_interrupted_and_continued_equals_uninterrupted(
     model: str, bf16: bool, clips: Path, tmp_path: Path, monkeypatch

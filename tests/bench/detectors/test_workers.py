@@ -42,6 +42,7 @@ from protocols.pairs import FrameRef, Pair, PairList
 from protocols.resolve import LoadedPair
 
 CPU = torch.device("cpu")
+SLOW = pytest.mark.slow  # a worker takes one to three seconds to start
 
 
 class Derived(DerivedDetector):
@@ -121,35 +122,27 @@ def test_a_reason_has_the_code_the_signal_or_the_seconds():
     assert "code 3" in died(3) and "signal 11" in died(-11) and "1.5 s" in late(1.5)
 
 
-def test_a_worker_that_hangs_or_dies_costs_one_frame(tmp_path):
-    marks = [10, fake.EXIT, 11, fake.HANG, fake.CRASH, 12]
+@pytest.mark.parametrize(
+    "marks", [[10, fake.HANG, 11], pytest.param([10, fake.EXIT, 11, fake.HANG, fake.CRASH, 12], marks=SLOW)]
+)
+def test_a_worker_that_hangs_or_dies_costs_one_frame(tmp_path, marks):
+    reasons = {fake.EXIT: died(3), fake.HANG: late(1.0), fake.CRASH: died(-signal.SIGSEGV.value)}
+    expected = [f"dlib68{reasons[mark]}" if mark in reasons else None for mark in marks]
     frames = np.stack([frame(mark, seed) for seed, mark in enumerate(marks)])
     (tmp_path / "seen").touch()
     with pooled(fake.Brightness(tmp_path), limit=1.0) as remote:
         kept = cached({"landmarks": remote}, tmp_path)["landmarks"]
         found = guard.detect(kept, frames)
-        assert [one.reason for one in found] == [
-            None,
-            f"dlib68{died(3)}",
-            None,
-            f"dlib68{late(1.0)}",
-            f"dlib68{died(-signal.SIGSEGV.value)}",
-            None,
-        ]
-        assert all((found[k].values == frames[k].mean()).all() for k in (0, 2, 5))
+        assert [one.reason for one in found] == expected
+        assert all((one.values == image.mean()).all() for one, image in zip(found, frames) if one.reason is None)
         seen = (tmp_path / "seen").read_text().split()
         # Once in the batch, as far as that came, and once alone.
-        assert {mark: seen.count(str(mark)) for mark in marks} == {10: 2, 2: 2, 11: 1, 1: 1, 3: 1, 12: 1}
+        assert [seen.count(str(mark)) for mark in marks] == [2, 2] + [1] * (len(marks) - 2)
         assert guard.detect(kept, frames)[1].reason == found[1].reason
         assert (tmp_path / "seen").read_text().split() == seen  # this run asks no more
     fresh = cached({"landmarks": fake.Brightness(tmp_path)}, tmp_path)["landmarks"]
     assert [fresh.store.get(frame_key(one, "brightness"), (68, 2)) is None for one in frames] == [
-        False,
-        True,
-        False,
-        True,
-        True,
-        False,
+        reason is not None for reason in expected
     ]
 
 
@@ -177,10 +170,11 @@ def test_an_embedded_network_on_an_accelerator_stays_here_and_its_base_does_not(
             pool.close()
 
 
-def test_the_same_bytes_whatever_the_number_of_workers(tmp_path):
+@pytest.mark.parametrize("counts", [(0, 2), pytest.param((0, 1), marks=SLOW)])
+def test_the_same_bytes_whatever_the_number_of_workers(tmp_path, counts):
     marks = [fake.SLOW, 10, 11, fake.RAISE, fake.SLOW, 12, 13, 14, fake.RAISE]
     tables = set()
-    for count in (0, 1, 2):
+    for count in counts:
         with pooled(fake.Brightness(), count) as detector:
             rows = run(tmp_path / str(count), marks, detector, ahead=2 if count else 0, batch_size=3)
         tables.add(to_parquet(rows))
@@ -190,9 +184,10 @@ def test_the_same_bytes_whatever_the_number_of_workers(tmp_path):
     assert rows["akd-dlib"].isna().sum() == 2
 
 
-def test_a_lost_worker_marks_its_pair_and_the_run_goes_on(tmp_path):
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=SLOW)])
+def test_a_lost_worker_marks_its_pair_and_the_run_goes_on(tmp_path, count):
     marks = [10, 11, fake.EXIT, 12, 13, 14]
-    with pooled(fake.Brightness(), 2) as detector:
+    with pooled(fake.Brightness(), count) as detector:
         rows = run(tmp_path / "a", marks, detector)
     assert (rows["status"] == "ok").all()
     role, _, reason = rows.loc[2, "akd-dlib.reason"].partition(": ")
@@ -263,6 +258,7 @@ def test_a_frame_that_disappears_stops_the_run_and_marks_no_pair(tmp_path):
     assert sorted(kept["pair"]) == ["0000", "0001", "0002", "0003"] and (kept["status"] == "ok").all()
 
 
+@SLOW
 def test_threads_that_ask_at_once_do_not_take_each_others_workers():
     frames = [np.stack([frame(fake.SLOW, seed), frame(10 + seed, seed)]) for seed in range(4)]
     with pooled(fake.Brightness(), 2) as remote, ThreadPoolExecutor(4) as threads:
@@ -299,8 +295,9 @@ def test_errors_that_are_no_frames_fault_come_through():
         guard.detect(remote, frame(10)[None])
 
 
-def test_workers_that_die_while_they_are_idle_are_replaced():
-    with pooled(fake.Brightness(), 2) as remote:
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=SLOW)])
+def test_workers_that_die_while_they_are_idle_are_replaced(count):
+    with pooled(fake.Brightness(), count) as remote:
         frames = np.stack([frame(10), frame(11)])
         before = guard.detect(remote, frames)
         for process in multiprocessing.active_children():
@@ -316,6 +313,7 @@ def test_workers_that_die_at_their_start_stop_the_run():
         guard.detect(remote, frame(10)[None])
 
 
+@SLOW
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     """A busy worker and an idle one."""
     script = tmp_path / "parent.py"

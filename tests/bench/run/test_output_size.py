@@ -131,9 +131,9 @@ def test_liveportrait_is_run(run, sample_set: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def clips(tmp_path: Path) -> tuple[object, ...]:
     """Options for clips in their own sizes: most frames have 512 pixels a side, the others 256."""
-    for name, count, side in (("anna", 6, 512), ("ben", 4, 256)):
+    for name, count, side in (("anna", 3, 512), ("ben", 2, 256)):
         frames(tmp_path / "data" / name, count, size=side)
-    return ("--protocol", "own-reconstruction", "--data", f"mine={tmp_path / 'data'}", "--size", "native", "--limit", 9)
+    return ("--protocol", "own-reconstruction", "--data", f"mine={tmp_path / 'data'}", "--size", "native", "--limit", 4)
 
 
 def test_of_clips_of_several_sizes_every_filtering_is_said(run, clips, tmp_path: Path) -> None:

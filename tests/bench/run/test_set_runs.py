@@ -192,7 +192,12 @@ def test_stopped_runs_end_with_the_same_features_and_changed_ones_are_noticed(sc
     ended = code, text = score("copy", "short")
     assert code == 2 and ended.error == "changed-file" and "features/features-means/_real.parquet" in text
     assert said(DAMAGED, text) and not said(SAVED.format(tmp_path / "runs" / "r"), text)
-    changed.unlink()
+
+
+@pytest.mark.slow
+def test_lost_features_are_noticed_and_force_measures_them_again(score, tmp_path):
+    assert score("copy", "short")[0] == 0
+    Path("runs/r/features/features-means/_real.parquet").unlink()
     ended = code, text = score("copy", "short")
     assert code == 2 and ended.error == "unreadable-file"
     assert said(DAMAGED, text) and not said(SAVED.format(tmp_path / "runs" / "r"), text)

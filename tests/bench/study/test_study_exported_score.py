@@ -48,7 +48,7 @@ def answer(folder, study: Study) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("kind", ["acr", "ccr"])
+@pytest.mark.parametrize("kind", ["acr", pytest.param("ccr", marks=pytest.mark.slow)])
 def test_an_exported_study_has_the_same_numbers(kind, tmp_path, monkeypatch, capsys):
     study = studies.planned(tmp_path / "s", kind, clips=4, raters=8, each=9)
     answer(tmp_path / "s", study)
