@@ -30,6 +30,11 @@ class Standing:
     clearly_better: tuple[Column, ...]
     of: int
 
+    @property
+    def loses(self) -> bool:
+        """Whether it is clearly worse on a metric, or worse on as many as it is better on."""
+        return bool(self.clearly_worse) or 0 < len(self.worse) >= len(self.better)
+
 
 def standings(summary: Summary, table: SummaryTable) -> list[Standing]:
     """Return every ranked model against the run's lower bound, those worse on most metrics first."""

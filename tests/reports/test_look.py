@@ -93,6 +93,10 @@ def test_losing_to_a_copy_of_the_source_is_the_first_thing_said(tmp_path):
     good = standing(run)
     assert (good.model, good.bound, good.worse, len(good.better), good.of) == ("mcnet", "copy-source", (), 4, 4)
     assert 'class="failed"' not in first_sentence(run)
+    mixed = standing(run, l1=0.4)
+    assert not mixed.loses and [len(one) for one in (mixed.worse, mixed.better)] == [1, 3]
+    said = re.sub(r"<[^>]*>", "", first_sentence(run).partition(">")[2])
+    assert re.findall(r"[2-9]|1\b", said)[:3] == ["3", "4", "1"] and "(l1)" in said
     bad = standing(run, l1=0.4, ssim=0.05, **{"aed-dlib": None})
     assert {column.name for column in bad.worse} == {"l1", "ssim"} and bad.clearly_worse == ()
     assert [column.name for column in bad.better] == ["prmse-pnp"] and bad.of == 4
@@ -100,6 +104,7 @@ def test_losing_to_a_copy_of_the_source_is_the_first_thing_said(tmp_path):
     assert "is worse than copy-source" in said and 'class="failed"' not in said
     assert re.findall(r"\d+", re.sub(r"<[^>]*>", "", said.partition(">")[2]))[:3] == ["2", "4", "1"]
     clear = standing(run, l1=0.01)
+    assert clear.loses and bad.loses and not good.loses
     assert [column.name for column in clear.clearly_worse] == ["l1"] and len(clear.worse) == 2
     assert 'class="failed"' in first_sentence(run)
 
